@@ -1,0 +1,13 @@
+"""`audio`: the item as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from cpbench.records import Item, Request, Setting
+
+MEANING = "The item as it is."
+
+
+def change(items: Sequence[Item], requests: Sequence[Request], argument: str, setting: Setting) -> Iterable[Request]:
+    return requests
