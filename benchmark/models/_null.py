@@ -1,0 +1,10 @@
+"""What the null baselines share: they hear nothing, and no board counts them as systems."""
+
+from __future__ import annotations
+
+from cpbench.records import ModelCard
+
+
+def null_card(name: str) -> ModelCard:
+    """The card of a null baseline: wants no audio, and so takes items with any number of clips."""
+    return ModelCard(name=name, family="null", sampling_rate=None, max_clips=1000, kind="null")
