@@ -34,8 +34,8 @@ def load(sound: Sound, sampling_rate: int) -> Heard:
     """Decode a clip, average its channels, resample it, apply the effects in their order.
 
     The wave is float32 (T,), mono, at `sampling_rate`, in [-1, 1]: what lies beyond is clipped, for resampling may
-    overshoot. Raises BadClip with a plain reason: missing, empty, not decodable, cut short, without samples, shorter than
-    0.1 s, or with samples that are not numbers.
+    overshoot. Raises BadClip with a plain reason: missing, empty, not decodable, cut short, without samples, shorter
+    than 0.1 s, or with samples that are not numbers.
     """
     wave, rate = _decode(sound.clip)
     _check(wave, rate, sound.clip.path)
