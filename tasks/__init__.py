@@ -1,0 +1,27 @@
+"""Tasks: what is asked of a model, each an lm-eval task in a folder of its own.
+
+list_tasks()                                       every task of ours: its `Card`, without opening any data
+load_tasks(names, data_dirs=, limit=, seed=)       (Task, its items) for ours, a user's items.jsonl, or an lm-eval task
+limited(items, n, seed)                            n of the items, by type; a larger n keeps them
+data_state(card, data_dirs)                        where a task's data are, or what is missing
+hub_sources(names)                                 what `cpbench data fetch` has to bring
+
+To add a task: a folder with a `task.yaml`, and a `read.py` where its data lie in a layout that no other task has.
+"""
+
+from __future__ import annotations
+
+from cpbench.tasks.catalog import Card, DataState, HubSource, data_state, hub_sources, include_path, list_tasks
+from cpbench.tasks.items import limited, load_tasks
+
+__all__ = [
+    "Card",
+    "DataState",
+    "HubSource",
+    "data_state",
+    "hub_sources",
+    "include_path",
+    "limited",
+    "list_tasks",
+    "load_tasks",
+]
