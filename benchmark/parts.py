@@ -1,8 +1,8 @@
 """What can be plugged in: the contract of each kind of part, and the one way to find and build one.
 
-A part is one file in its wing's folder (`models/echo.py`), a class in a file of the user's (`my_model.py:MyModel`), or an
-entry point of the group `cpbench.<wing>`. Where the wing is made of classes, the file holds one class with the wing's
-method; it is a dataclass, and its fields are its options.
+A part is one file in its wing's folder (`models/echo.py`), a class in a file of the user's (`my_model.py:MyModel`), or
+an entry point of the group `cpbench.<wing>`. Where the wing is made of classes, the file holds one class with the
+wing's method; it is a dataclass, and its fields are its options.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ class Model(Protocol):
     """Anything that answers requests.
 
     A model may also have:
-        listen(turns) -> list[Listened]        what entered its encoder and what it would say next, for the hearing check
-        features(heard) -> np.ndarray          what its own extractor makes of a sound, for the hearing check
+        listen(turns) -> list[Listened]        what entered its encoder and what it would say next, for the hearing
+        check features(heard) -> np.ndarray          what its own extractor makes of a sound, for the hearing check
         study(items) -> None                   null baselines only: what they may know of the items beforehand
     """
 
@@ -93,13 +93,19 @@ Change = Callable[[Sequence[Item], Sequence[Request], str, Setting], Iterable[Re
 
 @dataclass(frozen=True)
 class Metric:
-    """A function of sums: `rows` gives (N, D), one row an item; `value` takes summed rows (..., D) to (...)."""
+    """A function of sums: `rows` gives (N, D), one row an item; `value` takes summed rows (..., D) to (...).
+
+    A row of NaN is an item that has no usable answer (an `error`), or no judgement where the metric needs one: it is
+    missing, never wrong. `rows` raises UserError where the metric has no value on these outcomes, and says why.
+    """
 
     name: str
     rows: Callable[[Sequence[Outcome]], np.ndarray]
     value: Callable[[np.ndarray], np.ndarray]
     applies: Callable[[Outcome], bool]  # to which outcomes of a task
     higher_is_better: bool = True
+    judged: bool = False  # made from one judge's scores
+    bounds: tuple[float, float] = (0.0, 1.0)  # what the value can be
 
 
 def names(wing: Wing) -> list[str]:

@@ -1,0 +1,18 @@
+"""From outcomes to numbers: the scores of a run, what must be said beside them, and `results.json`.
+
+compute(outcomes, tasks) -> tuple[Score, ...]   every metric of each task, condition and question type
+absences(outcomes, tasks) -> list[Absent]       the numbers that do not exist, and why
+tally(outcomes, tasks) -> tuple[Tally, ...]     how many answers failed or were refused; how much was heard
+caveats(outcomes, tasks) -> list[str]           sentences that belong beside the scores
+to_lm_eval(results) -> ResultsFile              results.json, key by key
+tables(results) -> list[Line]                   the rows of the terminal's table
+"""
+
+from __future__ import annotations
+
+from cpbench.results.beside import Tally, caveats, tally
+from cpbench.results.layout import ResultsFile, to_lm_eval
+from cpbench.results.scores import Absent, absences, compute
+from cpbench.results.terminal import Line, tables
+
+__all__ = ["Absent", "Line", "ResultsFile", "Tally", "absences", "caveats", "compute", "tables", "tally", "to_lm_eval"]

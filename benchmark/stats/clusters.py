@@ -1,0 +1,204 @@
+"""Intervals of functions of sums, clustered by recording, and by a second identity that crosses it.
+
+A statistic here is rows (N, D), one row an item, and a value of the summed rows: the mean is rows (x, 1) and value S[0]
+/ S[1]; macro-F1 is rows of counts and a ratio of them. One derivative gives every item's influence, and a clustered
+mean of influences gives the t interval of every such statistic. For the mean it is the ordinary clustered standard
+error.
+
+Sources: the influence function and its sandwich variance, Huber (1967), Hampel (1974); clusters, Liang and Zeger (1986)
+with the factor C/(C-1); two ways, Cameron, Gelbach and Miller (2011), eq. 2.12; why t and not a percentile bootstrap
+with few clusters: in 4, 8, 15 and 40 recordings of macro-F1 the t interval covers .93 .95 .95 .95, the bootstrap
+.81 .88 .92 .94.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cpbench.records import Estimate
+
+Array = npt.NDArray[np.floating[Any]]
+Value = Callable[[Array], Array]
+LEVEL = 0.95
+
+
+def influence(rows: Array, value: Value) -> Array:
+    """Return each item's influence on a function of sums: float64 (N,), of sum zero.
+
+    `rows` is (N, D); `value` takes summed rows (..., D) to (...) and is unchanged when its sums are all doubled, as
+    every ratio of sums is. The convention: influence_i = N * gradient(value at the sums) . rows_i, so that for a mean
+    it is x_i - mean, and the variance of the statistic is that of the mean of the influences.
+
+    The gradient is a central difference with a step of 6e-6 of each sum: about ten digits. A column that is zero in
+    every row moves nothing and is not differentiated: there a value may have a corner (a class that nobody named).
+
+    Raises ValueError for no rows, or rows or values that are not numbers.
+
+    >>> mean = lambda sums: sums[..., 0] / sums[..., 1]
+    >>> influence(np.array([[1.0, 1], [0, 1], [1, 1], [1, 1]]), mean).round(6).tolist()
+    [0.25, -0.75, 0.25, 0.25]
+    """
+    rows = _checked(rows)
+    sums = rows.sum(axis=0)
+    (moved,) = np.nonzero(np.abs(rows).sum(axis=0))
+    steps = np.cbrt(np.finfo(float).eps) * np.maximum(np.abs(sums[moved]), np.abs(rows[:, moved]).max(axis=0))
+    around = np.tile(sums, (2, len(moved), 1))
+    at = np.arange(len(moved))
+    around[0, at, moved] += steps
+    around[1, at, moved] -= steps
+    up, down = np.asarray(value(around), dtype=float)
+    gradient = (up - down) / (around[0, at, moved] - around[1, at, moved])
+    if not np.isfinite(gradient).all():
+        raise ValueError("the value has no derivative at these sums")
+    each = len(rows) * (rows[:, moved] @ gradient)
+    centred: Array = each - each.mean()
+    return centred
+
+
+def cluster_interval(value: float, influence: Array, *ids: Sequence[object], level: float = LEVEL) -> Estimate:
+    """Return a value with its clustered t interval, from the items' influences.
+
+    `ids` are one or two identities (N,) of the items: the recordings, and the words where recordings that share words
+    cross them. One way, over C clusters:
+
+        se = sqrt(C/(C-1) * sum_c (sum_{i in c} influence_i)^2) / N,     t with C-1 degrees of freedom.
+
+    Two ways, the variances of each and of their intersection, each with its own factor: V1 + V2 - V12, t with min(C1,
+    C2) - 1 degrees of freedom. That difference can come out negative, or zero, in small samples: then the larger of V1
+    and V2 is taken, and `method` says so. Where the second identity has one value, it crosses nothing: one way. With
+    one cluster there is no interval: `low`, `high` and `se` are None.
+
+    Raises ValueError for no items, for ids of another length, and for other than one or two of them.
+
+    >>> one = cluster_interval(0.75, np.array([0.25, -0.75, 0.25, 0.25]), ["a", "a", "b", "b"])
+    >>> round(one.se, 6), round(one.low, 4), round(one.high, 4), one.clusters
+    (0.25, -2.4266, 3.9266, 2)
+    >>> cluster_interval(0.75, np.array([0.25, -0.75, 0.25, 0.25]), ["a"] * 4).low is None
+    True
+    """
+    if len(ids) not in (1, 2):
+        raise ValueError(f"items are clustered one or two ways, not {len(ids)}")
+    if not len(influence) or any(len(each) != len(influence) for each in ids):
+        raise ValueError(f"{len(influence)} influences with {[len(each) for each in ids]} ids")
+    first, *others = (_codes(each) for each in ids)
+    clusters, crossing = _count(first), others[0] if others and _count(others[0]) > 1 else None
+    if clusters == 1:
+        return Estimate(float(value), None, None, None, len(influence), 1, "none: one cluster")
+    if crossing is None:
+        variance, freedom = _variance(influence, first), clusters - 1
+        method = f"t, {freedom} degrees of freedom, clustered one way"
+    else:
+        variance, how = _two_way(influence, first, crossing)
+        freedom = min(clusters, _count(crossing)) - 1
+        method = f"t, {freedom} degrees of freedom, clustered {how}"
+    se = float(np.sqrt(variance))
+    if se == 0:
+        method += ", no spread between clusters"  # no width is then no certainty
+    half = _t(freedom, level) * se
+    return Estimate(float(value), float(value) - half, float(value) + half, se, len(influence), clusters, method)
+
+
+def cluster_bootstrap(
+    rows: Array, value: Value, ids: Sequence[object], *, draws: int = 2000, seed: int = 0, level: float = LEVEL
+) -> Estimate:
+    """Return a value with its percentile interval over resampled clusters.
+
+    For statistics without a formula and thirty clusters or more; with fewer it is too narrow (four clusters: it covers
+    80 %). `rows` (N, D) and `value` are those of `influence`. A draw is a multinomial count of each cluster, and its
+    sums are counts times cluster sums: no item is touched again. Draws on which the value is not a number (a class that
+    was not drawn, in a metric that needs it) are left out and counted in `method`. With one cluster there is no
+    interval.
+
+    Raises ValueError for no rows, ids of another length, or a value that is a number on fewer than half of the draws.
+
+    >>> mean = lambda sums: sums[..., 0] / sums[..., 1]
+    >>> even = cluster_bootstrap(np.array([[1.0, 1], [0, 1]] * 30), mean, [i // 2 for i in range(60)], draws=100)
+    >>> even.value, even.low, even.high
+    (0.5, 0.5, 0.5)
+    """
+    sums = cluster_sums(rows, ids)
+    at = float(value(sums.sum(axis=0)))
+    n, clusters = len(rows), len(sums)
+    if clusters == 1:
+        return Estimate(at, None, None, None, n, 1, "none: one cluster")
+    counts = np.random.default_rng(seed).multinomial(clusters, np.full(clusters, 1 / clusters), size=draws)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        drawn = np.asarray(value(counts @ sums), dtype=float)
+    kept = drawn[np.isfinite(drawn)]
+    if 2 * len(kept) < draws or len(kept) < 2:
+        raise ValueError(f"the value is a number on {len(kept)} of {draws} draws only")
+    low, high = np.quantile(kept, [(1 - level) / 2, (1 + level) / 2])
+    lost = f", {draws - len(kept)} of them without a value" if len(kept) < draws else ""
+    method = f"percentile bootstrap, {draws} draws of clusters, seed {seed}{lost}"
+    return Estimate(at, float(low), float(high), float(kept.std(ddof=1)), n, clusters, method)
+
+
+def cluster_sums(rows: Array, ids: Sequence[object]) -> Array:
+    """Return the sums of the rows (N, D) in each cluster: float64 (C, D), in the order of the sorted ids.
+
+    >>> cluster_sums(np.array([[1.0], [2], [4]]), ["b", "a", "b"]).tolist()
+    [[2.0], [5.0]]
+    """
+    rows = _checked(rows)
+    if len(ids) != len(rows):
+        raise ValueError(f"{len(rows)} rows with {len(ids)} ids")
+    codes = _codes(ids)
+    sums = np.zeros((_count(codes), rows.shape[1]))
+    np.add.at(sums, codes, rows)
+    return sums
+
+
+def smallest_difference(se: float) -> float:
+    """Return the smallest true difference that a set can show, from the standard error of a (paired) difference.
+
+    2.8 * se: a difference of that size is found at the two-sided 5 % level with a power of 80 % (1.96 + 0.84 = 2.80),
+    where there are clusters enough for the normal distribution.
+
+    >>> round(smallest_difference(1.1), 2)
+    3.08
+    """
+    return 2.8 * se
+
+
+def _checked(rows: Array) -> Array:
+    rows = np.asarray(rows, dtype=float)
+    if rows.ndim != 2 or not len(rows):
+        raise ValueError(f"rows should be (N, D) with N above 0, and are {rows.shape}")
+    if not np.isfinite(rows).all():
+        raise ValueError("rows hold values that are not numbers: leave out the items that have none")
+    return rows
+
+
+def _codes(ids: Sequence[object]) -> npt.NDArray[np.intp]:
+    """Ids as numbers from 0; by their text, since ids of several types do not sort."""
+    _, codes = np.unique(np.array([str(each) for each in ids]), return_inverse=True)
+    return codes.reshape(-1)
+
+
+def _count(codes: npt.NDArray[np.intp]) -> int:
+    return int(codes.max()) + 1
+
+
+def _variance(influence: Array, codes: npt.NDArray[np.intp]) -> float:
+    clusters = _count(codes)
+    sums = np.bincount(codes, weights=influence)
+    return float(clusters / (clusters - 1) * (sums**2).sum() / len(influence) ** 2)
+
+
+def _two_way(influence: Array, first: npt.NDArray[np.intp], second: npt.NDArray[np.intp]) -> tuple[float, str]:
+    """The variance of Cameron, Gelbach and Miller, and how it was found."""
+    _, both = np.unique(first * _count(second) + second, return_inverse=True)
+    one, other = _variance(influence, first), _variance(influence, second)
+    crossed = one + other - _variance(influence, both.reshape(-1))
+    rounding = 1e-12 * max(one, other)  # a difference of equals is zero only up to rounding
+    return (crossed, "two ways") if crossed > rounding else (max(one, other), "by the wider of two ways")
+
+
+def _t(freedom: int, level: float) -> float:
+    from scipy.special import stdtrit  # scipy.stats takes ten times as long to import
+
+    return float(stdtrit(freedom, (1 + level) / 2))
