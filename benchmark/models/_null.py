@@ -6,5 +6,5 @@ from cpbench.records import ModelCard
 
 
 def null_card(name: str) -> ModelCard:
-    """The card of a null baseline: wants no audio, and so takes items with any number of clips."""
-    return ModelCard(name=name, family="null", sampling_rate=None, max_clips=1000, kind="null")
+    """The card of a null baseline: wants no audio."""
+    return ModelCard(name=name, family="null", sampling_rate=None, kind="null")
