@@ -145,7 +145,7 @@ def build(part: Callable[..., T], options: Mapping[str, Any]) -> T:
     """
     import pydantic
 
-    if not dataclasses.is_dataclass(part):
+    if not dataclasses.is_dataclass(part):  # a class of the user's, without options
         if options:
             raise UsageError(f"{_name(part)} takes no options", value=sorted(options)[0])
         return part()

@@ -2,8 +2,8 @@
 
     Clip → Item → Request → Turn → Prediction → Judgement → Outcome → Estimate → Score → Results
 
-Records are frozen. Those that are written to disk (`Item`, `Prediction`, `Judgement`, `Annotation`) are one line of JSON
-each, with exactly these names. Records of one room only live in that room.
+Records are frozen. Those that are written to disk (`Item`, `Prediction`, `Judgement`, `Annotation`) are one line of
+JSON each, with exactly these names. Records of one room only live in that room.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ JudgeStatus = Literal[
 ]
 SCORED: frozenset[JudgeStatus] = frozenset({"ok", "rule_empty"})
 Effect = Callable[["np.ndarray", int], "np.ndarray"]
-"""A change of the waveform, (wave, sampling_rate) -> wave: a frozen dataclass, so that its `repr` orders and names it."""
+"""A change of the waveform, (wave, sampling_rate) -> wave: a frozen dataclass, whose `repr` names and orders it."""
 
 
 @dataclass(frozen=True)
@@ -183,9 +183,7 @@ class Request:
 
     def failed(self, error: str) -> Prediction:
         """A prediction that could not be made; it is never a score."""
-        return Prediction(
-            self.item_id, self.task, self.condition, "", None, "", "error", error=error, flags=self.flags
-        )
+        return Prediction(self.item_id, self.task, self.condition, "", None, "", "error", error=error, flags=self.flags)
 
 
 @dataclass(frozen=True)
@@ -366,7 +364,9 @@ class ModelCard:
     condition: str = "audio"  # what it was made for: an explicit checkpoint names its tags here
     tag_template: str | None = None
     trained_on: frozenset[str] = frozenset()  # sha256 of the clips in its training data, from checkpoint.json
-    details: Mapping[str, Any] = field(default_factory=dict)  # dtype, device, class, generation config: for the manifest
+    details: Mapping[str, Any] = field(
+        default_factory=dict
+    )  # dtype, device, class, generation config: for the manifest
 
 
 @dataclass(frozen=True)

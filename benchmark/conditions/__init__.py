@@ -4,7 +4,8 @@ A condition is one string, its steps joined by "+" and applied from left to righ
 `noise:10db+tags:wrong`. Each step is a file of this folder with
 
     change(items, requests, argument, setting) -> requests      one request in, at most one out
-    MEANING: str                                                what a difference between `audio` and it says, and no more
+    MEANING: str                                                what a difference between `audio` and it says, and no
+    more
 
 Resume, judging and results know nothing of a condition but its name.
 """
@@ -24,8 +25,8 @@ def present(
 ) -> list[Request]:
     """Word every item as `condition` has it: the requests that a model is asked, in a run and in training.
 
-    The requests keep the items' order; a step may leave items out (those without a donor, say). Raises UsageError for an
-    unknown step and UserError where a step cannot be done to these items.
+    The requests keep the items' order; a step may leave items out (those without a donor, say). Raises UsageError for
+    an unknown step and UserError where a step cannot be done to these items.
     """
     requests: list[Request] = [
         Request(

@@ -1,6 +1,7 @@
 """`tags:gold`, `tags:wrong`, `tags:none`, `tags:ANNOTATOR`: time-stamped emotion tags in the prompt.
 
-This is the source paper's explicit method. Tags give away direct emotion questions, so every DE item is flagged `leaked`.
+This is the source paper's explicit method. Tags give away direct emotion questions, so every DE item is flagged
+`leaked`.
 """
 
 from __future__ import annotations
@@ -23,7 +24,10 @@ def change(items: Sequence[Item], requests: Sequence[Request], argument: str, se
         yield from requests
         return
     source = "gold" if argument in ("", "gold", "wrong") else argument
-    known = {item.id: [tag for clip in item.clips for tag in clip.tags if tag.source.split("@")[0] == source] for item in items}
+    known = {
+        item.id: [tag for clip in item.clips for tag in clip.tags if tag.source.split("@")[0] == source]
+        for item in items
+    }
     if missing := [key for key, tags in known.items() if not tags]:
         raise UserError(
             f"{len(missing)} of {len(items)} items have no emotion tags from {source}, {missing[0]} first",
@@ -36,8 +40,8 @@ def change(items: Sequence[Item], requests: Sequence[Request], argument: str, se
         if argument == "wrong":
             said = [wrong(tag, labels, f"{setting.seed}/{item.clips[0].sha256}/{n}") for n, tag in enumerate(said)]
         text = template.format(tags=worded(said), text=request.text)
-        request = dataclasses.replace(request, text=text)
-        yield flagged(request, "leaked") if item.type == "DE" else request
+        tagged = dataclasses.replace(request, text=text)
+        yield flagged(tagged, "leaked") if item.type == "DE" else tagged
 
 
 def top(tag: Tag) -> str:

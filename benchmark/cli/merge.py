@@ -1,0 +1,30 @@
+"""cpbench merge"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command(name="merge")
+@click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="DIR...")
+@click.option("--out", required=True, type=click.Path(path_type=Path), metavar="DIR", help="The merged run's folder.")
+@click.option("--json", "as_json", is_flag=True, help="Print results.json instead of the table.")
+def command(folders: tuple[Path, ...], out: Path, as_json: bool) -> None:
+    """Bring the shards of one run together, and score it.
+
+    What no shard has answered is named; the merged run can be continued without --shard.
+    """
+    from cpbench.cli.show import show_results
+    from cpbench.evaluate import score
+    from cpbench.runfolder import merge_runs
+
+    run = score(merge_runs(folders, out))
+    if run.results is not None:
+        show_results(run, run.results, as_json=as_json)
+    answered, asked = len(run.predictions), run.manifest.get("asked_in_all", 0)
+    if answered < asked:
+        click.echo(
+            f"{asked - answered} of {asked} questions are not answered: a shard is missing or was stopped", err=True
+        )

@@ -1,0 +1,78 @@
+"""Results on stdout: tables for a person, results.json for a program."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from cpbench.records import QTYPES, Results, Score
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from cpbench.runfolder import Run
+
+
+def show_results(run: Run, results: Results, *, as_json: bool) -> None:
+    """Print a scored run: one table a task and condition, then what must be said beside the numbers."""
+    if as_json:
+        click.echo((run.folder / "results.json").read_text(encoding="utf-8"), nl=False)
+        return
+    console = _console()
+    for (task, condition), scores in _by_table(results.scores).items():
+        console.print(_table(f"{results.model.name} on {task} ({condition})", scores))
+    console.print("± is the half-width of the 95 % interval, clustered by recording.", style="dim")
+    for warning in results.warnings:
+        console.print(f"! {warning}", style="yellow", markup=False)
+    if seconds := results.usage.get("wall_s"):
+        rate = results.usage.get("items_per_second", 0.0)
+        console.print(f"{seconds:.1f} s, {rate:.1f} items a second; {run.folder}", style="dim", markup=False)
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=160)
+
+
+def _by_table(scores: Iterable[Score]) -> Mapping[tuple[str, str], list[Score]]:
+    found: dict[tuple[str, str], list[Score]] = {}
+    for score in scores:
+        found.setdefault((score.task, score.condition), []).append(score)
+    return found
+
+
+def _table(title: str, scores: Sequence[Score]) -> Table:
+    """A row a question type, a column a metric."""
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", title_style="bold")
+    metrics = list(dict.fromkeys((score.metric, score.judge_id) for score in scores))
+    table.add_column("type")
+    table.add_column("items", justify="right")
+    table.add_column("recordings", justify="right")
+    for metric, judge in metrics:
+        table.add_column(metric if judge is None else f"{metric}\n{judge[:8]}", justify="right")
+    cells = {(score.slice, score.metric, score.judge_id): score for score in scores}
+    for row in ("all", *QTYPES):
+        found = [cells.get((row, *metric)) for metric in metrics]
+        if (most := max((score for score in found if score), key=lambda score: score.estimate.n, default=None)) is None:
+            continue
+        n, recordings = str(most.estimate.n), str(most.estimate.clusters)
+        leaked = " (leaked)" if any(score.leaked for score in found if score) else ""
+        table.add_row(row + leaked, n, recordings, *(_cell(score) for score in found), end_section=row == "all")
+    return table
+
+
+def _cell(score: Score | None) -> str:
+    if score is None:
+        return "-"
+    estimate, digits = score.estimate, 1 if score.metric.endswith("score") else 3
+    text = f"{estimate.value:.{digits}f}"
+    if estimate.high is not None:
+        text += f" ±{estimate.high - estimate.value:.{digits}f}"
+    return text if score.coverage == 1.0 else f"{text} ({score.coverage:.0%} covered)"

@@ -1,0 +1,244 @@
+"""A run on disk: what was asked, what was answered, and how.
+
+runs/<name>/run.yaml           the configuration; another one in the same folder is refused
+            manifest.json      versions, hardware, model, prompts, fingerprints, hearing check
+            items.jsonl        the items asked, so that nothing downstream opens a data set again
+            predictions.jsonl  one line an answer
+            results.json       what --json prints
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.metadata
+import json
+import os
+import platform
+import re
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+
+from cpbench.errors import UserError
+from cpbench.fingerprint import digest
+from cpbench.flow.ledger import Ledger, adapter, merge, write_whole
+from cpbench.records import Item, ModelCard, Outcome, Prediction, Results, RunConfig, Task
+
+T = TypeVar("T")
+FREE = frozenset({"out", "limit", "strict", "hearing_check", "third_party_ok", "judges", "judge_options"})
+"""What may change when a run goes on: where it lies, how far it goes, how strict it is, who judges it."""
+PACKAGES = ("torch", "transformers", "datasets", "lm-eval", "numpy", "soundfile", "soxr", "peft", "accelerate")
+
+
+@dataclass
+class Run:
+    """One run's folder and what lies in it."""
+
+    folder: Path
+    config: RunConfig
+    tasks: tuple[Task, ...]
+    items: tuple[Item, ...]
+    predictions: Ledger[Prediction]
+    manifest: Mapping[str, Any] = field(default_factory=dict)
+    results: Results | None = None  # once it is scored
+
+    @property
+    def name(self) -> str:
+        return self.folder.resolve().name
+
+    @property
+    def card(self) -> ModelCard:
+        """The model that ran, as it described itself."""
+        return _read(ModelCard, self.manifest["model"])
+
+    def outcomes(self) -> Iterator[Outcome]:
+        """Every prediction with its item, in the order of the file."""
+        items = {(item.task, item.id): item for item in self.items}
+        for prediction in self.predictions:
+            if (item := items.get((prediction.task, prediction.item_id))) is not None:
+                yield Outcome(item, prediction)
+
+    def note(self, **facts: Any) -> None:
+        """Add facts to manifest.json."""
+        self.manifest = {**self.manifest, **facts}
+        write_json(self.folder / "manifest.json", self.manifest)
+
+
+def open_run(config: RunConfig, tasks: Sequence[tuple[Task, Sequence[Item]]], *, rank: int | None = None) -> Run:
+    """Make a run's folder, or open it again where the configuration and the data are the same.
+
+    With several ranks, rank 0 makes the folder before the others open it. Raises UserError for a folder that holds
+    another configuration, other data, or something else than a run.
+    """
+    folder = run_path(config)
+    kept = tuple(task for task, _ in tasks)
+    if rank in (None, 0):
+        manifest = _admit(folder, config, kept)
+        merge(folder / "predictions.jsonl")  # what the ranks of a killed start left
+    else:
+        manifest = {}
+    ledger = Ledger(folder / "predictions.jsonl", Prediction, again=_failed, rank=rank)
+    run = Run(folder, config, kept, tuple(item for _, items in tasks for item in items), ledger, manifest)
+    if rank in (None, 0):
+        write_whole(folder / "run.yaml", yaml.safe_dump(_plain(config), sort_keys=False, allow_unicode=True).encode())
+        write_whole(folder / "items.jsonl", b"".join(_dump(item) + b"\n" for item in run.items))
+        run.note(tasks=[_plain(task) for task in kept], environment=environment(), arguments=sys.argv[1:])
+    return run
+
+
+def load_run(folder: Path) -> Run:
+    """Open a run that exists, for reading. Needs neither its data, nor its audio, nor its model."""
+    for name in ("run.yaml", "manifest.json", "items.jsonl"):
+        if not (folder / name).is_file():
+            raise UserError(
+                f"not a run, it has no {name}:", value=str(folder), mend="the folder that cpbench run names"
+            )
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    with (folder / "items.jsonl").open("rb") as lines:
+        items = tuple(_read(Item, json.loads(line)) for line in lines)
+    return Run(
+        folder,
+        _config(folder / "run.yaml"),
+        tuple(_read(Task, task) for task in manifest["tasks"]),
+        items,
+        Ledger(folder / "predictions.jsonl", Prediction, again=_failed),
+        manifest,
+    )
+
+
+def merge_runs(folders: Sequence[Path], out: Path) -> Run:
+    """Bring the shards of one run together in `out`.
+
+    Raises UserError for folders that are no runs, shards of different runs, and a shard given twice. A shard that is
+    missing or was stopped is no error: the merged run, continued without --shard, answers what is left.
+    """
+    for folder in folders:
+        merge(folder / "predictions.jsonl")
+    runs = [load_run(folder) for folder in folders]
+    first = runs[0]
+    for run in runs[1:]:
+        if other := _differences(first.config, run.config, but={"shard"}):
+            raise UserError(f"{run.folder} is not of the same run as {first.folder}: {other}")
+        if _data(run.tasks) != _data(first.tasks):
+            raise UserError(f"{run.folder} was asked other items than {first.folder}")
+    parts = [run.config.shard for run in runs]
+    if doubled := next((part for part in parts if parts.count(part) > 1), None):
+        raise UserError(f"shard {doubled[0] + 1}/{doubled[1]} is given twice")
+    items = {(item.task, item.id): item for run in runs for item in run.items}
+    tasks = [(task, [item for item in items.values() if item.task == task.name]) for task in first.tasks]
+    whole = open_run(dataclasses.replace(first.config, shard=(0, 1), out=str(out)), tasks)
+    with whole.predictions:
+        for run in runs:
+            for prediction in run.predictions:
+                if prediction.key not in whole.predictions:
+                    whole.predictions.append(prediction)
+    seconds = sum(run.manifest.get("wall_s", 0.0) for run in runs)
+    kept = {
+        key: value for key, value in first.manifest.items() if key in ("model", "asked_in_all", "hearing_check", "prompts")
+    }
+    whole.note(**kept, wall_s=seconds, merged=[f"{part[0] + 1}/{part[1]}" for part in sorted(parts)])
+    return whole
+
+
+def run_path(config: RunConfig) -> Path:
+    """Where a run lies: --out, or a readable name that is a function of the configuration alone."""
+    if config.out:
+        return Path(config.out)
+    model = Path(config.model.split(":", 1)[-1]).name
+    words = re.sub(r"[^A-Za-z0-9.+_-]+", "-", f"{model}-{'+'.join(Path(task).stem for task in config.tasks)}")[:80]
+    return Path("runs") / f"{words}-{digest(_identity(config))[:8]}"
+
+
+def environment() -> dict[str, Any]:
+    """What this run runs on: versions and hardware; no host name, no user name."""
+    facts: dict[str, Any] = {
+        "python": platform.python_version(),
+        "platform": f"{platform.system()} {platform.machine()}",
+        "cpus": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "packages": {name: _version(name) for name in ("cpbench", *PACKAGES)},
+    }
+    if (torch := sys.modules.get("torch")) is not None:
+        facts["threads"] = torch.get_num_threads()
+        facts["gpus"] = [torch.cuda.get_device_name(n) for n in range(torch.cuda.device_count())]
+    return facts
+
+
+def write_json(path: Path, value: Mapping[str, Any]) -> None:
+    """Write indented JSON in one step. Raises ValueError for NaN, which JSON does not have."""
+    write_whole(path, json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False, default=_plain).encode() + b"\n")
+
+
+def _admit(folder: Path, config: RunConfig, tasks: Sequence[Task]) -> dict[str, Any]:
+    """Refuse a folder that does not belong to this run; the manifest of one that does."""
+    if not (folder / "run.yaml").exists():
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise UserError("this is not the folder of a run:", value=str(folder), mend="another --out")
+        return {}
+    if other := _differences(_config(folder / "run.yaml"), config, but=set()):
+        raise UserError(f"{folder} holds a run of another configuration: {other}", mend="another --out")
+    if not (folder / "manifest.json").exists():
+        return {}
+    manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    before = _data([_read(Task, task) for task in manifest["tasks"]])
+    for name, now in _data(tasks).items():
+        if before.get(name) != now:
+            raise UserError(f"the items of {name} have changed since {folder} was begun", mend="another --out")
+    return manifest
+
+
+def _differences(a: RunConfig, b: RunConfig, *, but: set[str]) -> str | None:
+    """The first setting in which two configurations differ, in words."""
+    before, after = _identity(a), _identity(b)
+    for key in before:
+        if key not in but and before[key] != after[key]:
+            return f"{key} was {before[key]!r} and is {after[key]!r}"
+    return None
+
+
+def _identity(config: RunConfig) -> dict[str, Any]:
+    """What makes two runs the same; existing paths are made absolute, so that the working folder does not matter."""
+    plain: dict[str, Any] = {key: value for key, value in _plain(config).items() if key not in FREE}
+    plain["model"] = _absolute(plain["model"])
+    plain["tasks"] = [_absolute(task) for task in plain["tasks"]]
+    plain["data_dirs"] = {task: _absolute(path) for task, path in plain["data_dirs"].items()}
+    return plain
+
+
+def _absolute(word: str) -> str:
+    return str(Path(word).resolve()) if Path(word).exists() else word
+
+
+def _data(tasks: Sequence[Task]) -> dict[str, str | None]:
+    return {task.name: task.fingerprint for task in tasks}
+
+
+def _config(path: Path) -> RunConfig:
+    return _read(RunConfig, yaml.safe_load(path.read_text(encoding="utf-8")))
+
+
+def _plain(record: Any) -> dict[str, Any]:
+    plain: dict[str, Any] = adapter(type(record)).dump_python(record, mode="json")
+    return plain
+
+
+def _dump(item: Item) -> bytes:
+    return adapter(Item).dump_json(item, exclude_defaults=True)
+
+
+def _read(record: type[T], value: Any) -> T:
+    return adapter(record).validate_python(value)
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _failed(prediction: Prediction) -> bool:
+    return prediction.status == "error"
