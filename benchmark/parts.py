@@ -123,7 +123,8 @@ def find(wing: Wing, name: str) -> Any:
     """
     if ".py" in name:
         return _from_file(name)
-    if name.replace("-", "_") in (known := names(wing)):
+    known = names(wing)
+    if name in known or name.replace("-", "_") in known:
         for point in _entry_points(wing):
             if point.name == name:
                 return point.load()

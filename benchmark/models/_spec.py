@@ -59,7 +59,7 @@ def _resolve(spec: str) -> tuple[Any, str | None]:
         return _local(), path
     if ".py" in spec and (spec.endswith(".py") or ".py:" in spec):
         return parts.find("models", spec), None
-    if name.replace("-", "_") in _names():
+    if {name, name.replace("-", "_")} & set(_names()):
         return parts.find("models", name), _given(rest, f"{name}{separator}...") if separator else None
     path = _checkpoint(spec)
     return _local(), path
@@ -91,7 +91,7 @@ def _local() -> Any:
 def _checkpoint(spec: str) -> str:
     """The folder or the Hub id, or a UsageError that says which of them it was taken for."""
     path = Path(spec).expanduser()
-    if path.is_dir():
+    if spec and path.is_dir():
         return str(path)
     if path.is_file():
         mend = f"answers:{spec}" if path.suffix == ".jsonl" else "the checkpoint's folder"
