@@ -51,9 +51,9 @@ def in_batches(
     """Yield the results of `run` over batches of neighbours, in the order of `work`.
 
     A batch costs what its dearest member costs, times its members, as it does when all are padded to the longest; it
-    stays within `budget` (one piece alone may exceed it) and within `most` members. Work is pulled as batches are packed:
-    at most one batch and one piece more is held. With a `shortage`, a batch for which memory runs out is halved and tried
-    again; the size grows back after successes. Every other error propagates.
+    stays within `budget` (one piece alone may exceed it) and within `most` members. Work is pulled as batches are
+    packed: at most one batch and one piece more is held. With a `shortage`, a batch for which memory runs out is halved
+    and tried again; the size grows back after successes. Every other error propagates.
     """
     packer = _Packer(iter(work), cost, budget, most)
     size = _Size()

@@ -21,7 +21,7 @@ def best_device(environment: Mapping[str, str] = os.environ) -> str:
 
 
 def best_dtype(device: str) -> DType:
-    """bfloat16 on a GPU that computes in it, float16 on one that does not; float32 on a CPU, which is slower in both."""
+    """bfloat16 on a GPU that computes in it, else float16; float32 on a CPU, which is slower in both."""
     import torch
 
     if device.startswith("cuda"):

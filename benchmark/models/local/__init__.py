@@ -1,0 +1,226 @@
+"""Any transformers Speech-LLM, from a folder or the Hub: loading and PEFT, chat templates, batched generation.
+
+    LocalModel("path/to/checkpoint").answer(turns)
+
+Nothing here knows a class by name: what a model takes is read off its processor, or tried.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import groupby
+from typing import Any, Literal
+
+import numpy as np
+
+from cpbench.errors import UsageError
+from cpbench.flow.batching import Shortage, in_batches
+from cpbench.flow.device import best_device, best_dtype, use_all_cores
+from cpbench.models.local.ear import frame_mask, join, spans, valid
+from cpbench.models.local.generate import Speaker, effective
+from cpbench.models.local.listening import entering
+from cpbench.models.local.load import Checkpoint, Source, load_weights, open_checkpoint
+from cpbench.models.local.prompts import SEVERAL, Prompts, conversation
+from cpbench.parts import Listened
+from cpbench.records import Generation, Heard, ModelCard, Prediction, Turn
+
+__all__ = ["LocalModel", "Prompts", "conversation"]
+
+WORDS_COST = 4.0  # seconds of audio that a turn's words and answer count as
+BUDGET = {"cpu": (120.0, 4), "gpu": (960.0, 64)}  # padded seconds, and turns, of a batch
+
+
+@dataclass(frozen=True)
+class LocalModel:
+    """A checkpoint that runs here. Config and processor are read at once, weights at the first answer or by `load()`.
+
+    Raises UserError, before any data is read, for a checkpoint that cannot run (see `load.open_checkpoint`).
+    """
+
+    path: str  # a folder, or a Hub id
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"  # bfloat16 on a GPU, float32 on a CPU
+    device: str = "auto"
+    batch_size: Literal["auto"] | int = "auto"  # auto: by a budget of seconds of audio
+    max_new_tokens: int | None = None  # None: what the task says
+    revision: str | None = None
+    trust_remote_code: bool = False
+    attn: str | None = None  # sdpa, eager, flash_attention_2, ...
+    base: str | None = None  # of a PEFT adapter, where its own record of it is wrong
+    name: str | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.batch_size, int) and self.batch_size < 1:
+            raise UsageError("batch_size is auto or at least 1, not", value=self.batch_size)
+        if not self._checkpoint or not self.card:
+            raise AssertionError("a checkpoint and a card are never false")
+
+    @cached_property
+    def _checkpoint(self) -> Checkpoint:
+        return open_checkpoint(Source(self.path, self.revision, self.trust_remote_code, self.base))
+
+    @cached_property
+    def prompts(self) -> Prompts:
+        return Prompts(self._checkpoint.processor, self._checkpoint.name)
+
+    @cached_property
+    def card(self) -> ModelCard:
+        checkpoint, ear, notes = self._checkpoint, self.prompts.ear, self._checkpoint.notes
+        return ModelCard(
+            name=self.name or checkpoint.name,
+            family=checkpoint.config.model_type,
+            revision=checkpoint.revision,
+            sampling_rate=ear.sampling_rate,
+            window=ear.window,
+            max_clips=self.prompts.max_parts,
+            condition=notes.get("condition") or "audio",
+            tag_template=notes.get("tag_template"),
+            trained_on=frozenset(notes.get("trained_on") or ()),
+            details=self._details(),
+        )
+
+    def _details(self) -> dict[str, Any]:
+        from cpbench.fingerprint import text_sha256
+
+        checkpoint = self._checkpoint
+        return {
+            "class": next(iter(checkpoint.config.architectures or ()), None),
+            "adapter": checkpoint.adapter.path if checkpoint.adapter else None,
+            "base": checkpoint.source.path if checkpoint.adapter else None,
+            "variant": checkpoint.notes.get("variant"),
+            "device": self._device,
+            "dtype": self._dtype,
+            "attn": self.attn,
+            "batch_size": self.batch_size,
+            "max_new_tokens": self.max_new_tokens,
+            "trust_remote_code": self.trust_remote_code,
+            "chat_template_sha256": text_sha256(self.prompts.template),
+            "generation": effective(checkpoint.generation),
+            "splits_long_clips": self.prompts.max_parts == SEVERAL,
+        }
+
+    @cached_property
+    def _device(self) -> str:
+        return best_device() if self.device == "auto" else self.device
+
+    @cached_property
+    def _dtype(self) -> str:
+        return best_dtype(self._device) if self.dtype == "auto" else self.dtype
+
+    @cached_property
+    def _speaker(self) -> Speaker:
+        if self._device == "cpu":
+            use_all_cores()
+        model = load_weights(self._checkpoint, device=self._device, dtype=self._dtype, attn=self.attn)
+        return Speaker(model, self._checkpoint.processor.tokenizer)
+
+    def load(self) -> None:
+        """Load the weights now. Raises UserError for weights that are missing or do not fit."""
+        _ = self._speaker
+
+    def answer(self, turns: Iterable[Turn]) -> Iterator[Prediction]:
+        """Yield one prediction a turn, in order. Turns are taken as batches are packed, so memory stays flat.
+
+        A batch too large for the memory is halved; a turn too large alone becomes a failed prediction.
+        """
+        budget, most = BUDGET["cpu" if self._device == "cpu" else "gpu"]
+        if self.batch_size != "auto":
+            budget, most = math.inf, self.batch_size
+        shortage: Shortage[Turn, Prediction] = Shortage(
+            lambda turn, error: turn.request.failed(f"out of memory, even alone: {error}"), self._release
+        )
+        return in_batches(turns, self._answered, cost=self._cost, budget=budget, most=most, shortage=shortage)
+
+    def listen(self, turns: Sequence[Turn]) -> list[Listened]:
+        """What enters the encoder for each turn, and what the model would say next: one batch, prepared as for answers."""
+        fitted = [self._taken(turn) for turn in turns]
+        inputs = self.prompts.encoded(fitted)
+        with entering(self._speaker.model) as entered:
+            scores = self._speaker.next_scores(inputs)
+        if not entered:
+            return [Listened(row, None, None) for row in scores]
+        rows = entered[0].float().cpu().numpy()
+        mask = frame_mask(inputs, len(rows))
+        seen = [valid(row, None if mask is None else mask[place].cpu()) for place, row in enumerate(rows)]
+        counts = [sum(map(self.prompts.ear.rows, turn.heard)) for turn in fitted]
+        taken = [join(seen[part]) if seen[part] else None for part in spans(counts)]
+        return [
+            Listened(row, features, None if features is None else features.shape[-1] * self.prompts.ear.hop)
+            for row, features in zip(scores, taken, strict=True)
+        ]
+
+    def features(self, heard: Heard) -> np.ndarray:
+        """What the checkpoint's own extractor makes of a sound: float32 (features, frames), as `listen` shows them."""
+        return self.prompts.ear.features(heard)
+
+    def rendered(self, turn: Turn) -> str:
+        """The prompt as the model gets it, for `--show`."""
+        return self.prompts.rendered(turn)
+
+    def _taken(self, turn: Turn) -> Turn:
+        """What the model takes of a turn: the one step between the engine and the processor."""
+        return self.prompts.fitted(turn)
+
+    def _cost(self, turn: Turn) -> float:
+        """Seconds of audio that a turn counts as in a batch."""
+        return WORDS_COST + sum(map(self.prompts.ear.padded_seconds, self.prompts.fitted(turn).heard))
+
+    def _answered(self, turns: list[Turn]) -> list[Prediction]:
+        """The turns' predictions, neighbours that can share a batch together."""
+        fitted = [self._taken(turn) for turn in turns]
+        predictions: list[Prediction] = []
+        for _, group in groupby(fitted, key=_shared):
+            predictions += self._generated(list(group))
+        return predictions
+
+    def _generated(self, turns: list[Turn]) -> list[Prediction]:
+        inputs = self.prompts.encoded(turns)
+        tokens, heard = inputs["attention_mask"].sum(-1).tolist(), self._heard(turns, inputs)
+        answers = self._speaker.answers(inputs, self._generation(turns[0]), name=turns[0].request.key)
+        return [
+            turn.request.answered(
+                answer.text,
+                heard=seconds,
+                finish_reason=answer.finish_reason,
+                input_tokens=read,
+                output_tokens=answer.tokens,
+            )
+            for turn, answer, read, seconds in zip(turns, answers, tokens, heard, strict=True)
+        ]
+
+    def _heard(self, turns: list[Turn], inputs: Any) -> list[float]:
+        """Seconds of audio that the inputs hold for each turn, by the mask of their frames where there is one."""
+        ear = self.prompts.ear
+        counts = [sum(map(ear.rows, turn.heard)) for turn in turns]
+        sent = [sum(part.seconds for part in turn.heard) for turn in turns]
+        mask = frame_mask(inputs, sum(counts))
+        if mask is None:
+            return sent
+        held = [float((mask[part] > 0).sum()) * ear.hop for part in spans(counts)]
+        slack = [2 * count * ear.hop for count in counts]  # the last frames are rounded
+        return [
+            whole if whole - span <= rounding else span for whole, span, rounding in zip(sent, held, slack, strict=True)
+        ]
+
+    def _generation(self, turn: Turn) -> Generation:
+        asked = turn.request.generation
+        return asked if self.max_new_tokens is None else dataclasses.replace(asked, max_new_tokens=self.max_new_tokens)
+
+    def _release(self) -> None:
+        import gc
+
+        import torch
+
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+
+def _shared(turn: Turn) -> tuple[bool, Generation, str]:
+    """Turns with equal keys can share a batch: some processors take no text-only turn among others, and a drawn answer
+    must not depend on its neighbours."""
+    generation = turn.request.generation
+    return bool(turn.heard), generation, turn.request.key if generation.temperature > 0 else ""

@@ -1,0 +1,115 @@
+"""A processor's ear: its rate, how much of a clip it takes at once, and what it makes of a wave."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from cpbench.audio import windows
+from cpbench.records import Heard
+
+
+@dataclass(frozen=True)
+class Ear:
+    """The feature extractor of a processor, and what is known of it without knowing its class."""
+
+    extractor: Any
+    window: float | None  # seconds of one audio part that the model can take; None: no bound known
+    chunk: float | None  # seconds that one row of features spans, where the extractor works in fixed chunks
+
+    @property
+    def sampling_rate(self) -> int:
+        return int(self.extractor.sampling_rate)
+
+    @property
+    def hop(self) -> float:
+        """Seconds a frame."""
+        return float(getattr(self.extractor, "hop_length", self.sampling_rate / 100) / self.sampling_rate)
+
+    def rows(self, heard: Heard) -> int:
+        """How many rows of features one audio part gives."""
+        return 1 if self.chunk is None else max(1, math.ceil(len(heard.wave) / round(self.chunk * heard.sampling_rate)))
+
+    def padded_seconds(self, heard: Heard) -> float:
+        """What encoding this part costs, in seconds of audio: chunks are encoded whole, however short their content."""
+        return heard.seconds if self.chunk is None else self.rows(heard) * self.chunk
+
+    def features(self, heard: Heard) -> np.ndarray:
+        """What the extractor makes of a wave, called directly: float32, valid frames only, chunks joined in time."""
+        pieces = [heard] if self.chunk is None else windows(heard, self.chunk)
+        return join([self._features_of(piece.wave) for piece in pieces])
+
+    def _features_of(self, wave: np.ndarray) -> np.ndarray:
+        import torch
+
+        accepted = inspect.signature(self.extractor.__call__).parameters
+        wanted = {"sampling_rate": self.sampling_rate, "return_attention_mask": True, "return_tensors": "pt"}
+        options = {key: value for key, value in wanted.items() if key in accepted}
+        if self.chunk is not None:
+            options["padding"] = "max_length"
+        with torch.inference_mode():
+            made = self.extractor([wave], **options)
+        tensors = {key: torch.as_tensor(value) for key, value in made.items() if not isinstance(value, list)}
+        row = next(value for value in tensors.values() if value.is_floating_point() and value.ndim == 3)[0]
+        return valid(row.float().numpy(), frame_mask(tensors, 1))
+
+
+def ear_of(processor: Any) -> Ear:
+    """Read an extractor's limits off its attributes.
+
+    Processors that chunk by themselves state `max_audio_len` (AudioFlamingo3, GLM-ASR); the Whisper extractor cuts, without
+    a word, at `chunk_length`; others (Gemma3n) cut at the `max_length` of their call.
+    """
+    extractor = processor._audio_processor
+    chunk = getattr(extractor, "chunk_length", None)
+    longest = getattr(processor, "max_audio_len", None)
+    if longest is None and chunk is None:
+        default = getattr(inspect.signature(extractor.__call__).parameters.get("max_length"), "default", None)
+        longest = default / extractor.sampling_rate if isinstance(default, int) else None
+    if chunk is not None and longest is not None:
+        longest = longest // chunk * chunk
+    return Ear(extractor, float(longest) if longest else _seconds(chunk), _seconds(chunk))
+
+
+def frame_mask(inputs: Mapping[str, Any], rows: int) -> Any | None:
+    """The (rows, frames) mask of valid feature frames among a model's inputs, by its shape; None: there is none."""
+    for name, value in inputs.items():
+        if "mask" in name and name != "attention_mask" and getattr(value, "ndim", 0) == 2 and len(value) == rows:
+            return value
+    mask = inputs.get("attention_mask")  # an extractor alone calls its frame mask so
+    return mask if "input_ids" not in inputs and mask is not None and mask.ndim == 2 else None
+
+
+def valid(row: np.ndarray, mask: Any | None) -> np.ndarray:
+    """One row of features, its time axis cut to the valid frames and put last: float32 (features, frames)."""
+    if mask is None:
+        return row
+    mask = np.asarray(mask).reshape(-1)
+    frames = int((mask > 0).sum())
+    return row[:, :frames] if row.shape[1] == len(mask) else row[:frames].T
+
+
+def join(rows: list[np.ndarray]) -> np.ndarray:
+    """Rows (features, frames) joined in time."""
+    return np.concatenate(rows, axis=-1)
+
+
+def spans(counts: list[int]) -> Iterator[slice]:
+    """Consecutive slices of the given lengths.
+
+    >>> list(spans([1, 2]))
+    [slice(0, 1, None), slice(1, 3, None)]
+    """
+    start = 0
+    for count in counts:
+        yield slice(start, start + count)
+        start += count
+
+
+def _seconds(value: float | None) -> float | None:
+    return None if value is None else float(value)

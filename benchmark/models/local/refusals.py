@@ -1,0 +1,93 @@
+"""Why a checkpoint cannot be opened, as one message that says what mends it."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from cpbench.errors import UserError
+
+UNREACHABLE = {
+    "ConnectError",
+    "ConnectTimeout",
+    "ConnectionError",
+    "HfHubHTTPError",
+    "LocalEntryNotFoundError",
+    "OfflineModeIsEnabled",
+    "ReadTimeout",
+}
+
+
+def refusal(path: str, error: BaseException) -> UserError:
+    """What the libraries' error about `path` means to its user."""
+    kinds = {type(cause).__name__ for cause in _causes(error)}
+    if "GatedRepoError" in kinds:
+        return UserError(
+            f"{path} is gated on the Hub: its owner wants its terms accepted",
+            mend=f"accept them at https://huggingface.co/{path}, then hf auth login",
+        )
+    if "RevisionNotFoundError" in kinds:
+        return UserError(f"{path} has no such revision on the Hub", mend="-M revision=main")
+    if "RepositoryNotFoundError" in kinds:
+        return UserError(
+            "neither a folder here nor a model on the Hub:", value=path, mend="hf auth login, if it is private"
+        )
+    if kinds & UNREACHABLE:
+        offline = os.environ.get("HF_HUB_OFFLINE", "").lower() in ("1", "true", "yes", "on")
+        why = "HF_HUB_OFFLINE is set" if offline else "the Hub cannot be reached"
+        return UserError(
+            f"{path} is not in the local cache, and {why}",
+            mend=f"hf download {path}, on a machine with internet, into the same HF_HOME",
+        )
+    if isinstance(error, ImportError):
+        return UserError(f"{path} needs a package that is not installed: {_package(error)}")
+    said = _first_line(error)
+    if "trust_remote_code" in str(error):
+        return UserError(f"{path} brings its own code, which is not run unasked", mend="-M trust_remote_code=true")
+    if "safetensors" in said:
+        return UserError(f"{path} has no safetensors weights, and cpbench loads no pickles: {said}")
+    return UserError(f"{path} cannot be opened: {said}")
+
+
+def refused_processor(path: str, config: Any, error: BaseException | None) -> UserError:
+    """Why a checkpoint has no processor that takes audio and text."""
+    if isinstance(error, ImportError):
+        package = _package(error)
+        mend = "pip install torchaudio, of the version of your torch" if package == "torchaudio" else None
+        return UserError(f"the processor of {path} needs a package that is not installed: {package}", mend=mend)
+    if error is not None and {type(cause).__name__ for cause in _causes(error)} & UNREACHABLE:
+        return refusal(path, error)
+    if not hears(config):
+        return UserError(
+            f"{path} ({config.model_type}) takes no audio: it is no Speech-LLM",
+            mend="--model cascade -M asr=SPEC -M llm=SPEC, to put speech recognition before it",
+        )
+    return UserError(
+        f"{path} comes without its processor, the part that turns audio and text into the model's inputs",
+        mend="processor.save_pretrained(FOLDER), with the processor of the model it was made from",
+    )
+
+
+def hears(config: Any) -> bool:
+    """Whether a config describes an audio encoder anywhere."""
+    return any(re.search("audio|speech|encoder_config|sound", name) for name in config.to_dict())
+
+
+def _package(error: ImportError) -> str:
+    """The missing package's name, out of Python's or transformers' words."""
+    if error.name:
+        return error.name
+    found = re.search(r"requires the (\S+) library|No module named '(\w+)'", str(error))
+    return next(filter(None, found.groups()), "") if found else _first_line(error)
+
+
+def _first_line(error: BaseException) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
