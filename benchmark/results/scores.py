@@ -116,7 +116,7 @@ def _slices(column: Sequence[Outcome], metric: Metric) -> Iterator[tuple[str, li
 
 
 def _score(part: Sequence[Outcome], rows: Array, name: str, metric: Metric, judge_id: str | None) -> Score:
-    usable: npt.NDArray[np.bool_] = ~np.isnan(rows).any(axis=1)
+    usable = np.asarray(~np.isnan(rows).any(axis=1))
     worst, best = (None, None) if usable.all() else _ends(part, usable, metric)
     first = part[0].prediction
     return Score(

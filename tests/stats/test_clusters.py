@@ -1,0 +1,198 @@
+"""Clustered intervals against statsmodels, hand-made numbers and simulated sets."""
+
+import numpy as np
+import pytest
+from statsmodels.regression.linear_model import OLS
+from statsmodels.stats.sandwich_covariance import cov_cluster_2groups
+
+from cpbench.stats import cluster_bootstrap, cluster_interval, cluster_sums, influence, smallest_difference
+
+
+def mean(sums):
+    return sums[..., 0] / sums[..., 1]
+
+
+def macro_f1(sums):
+    support, named, both = np.moveaxis(sums.reshape(*sums.shape[:-1], 3, -1), -2, 0)
+    return (2 * both / (support + named)).mean(axis=-1)
+
+
+def with_ones(values):
+    return np.stack([values, np.ones(len(values))], axis=1)
+
+
+def class_rows(truth, said, classes):
+    rows = np.stack([truth[:, None] == np.arange(classes), said[:, None] == np.arange(classes)], axis=1).astype(float)
+    return np.concatenate([rows, rows[:, :1] * rows[:, 1:]], axis=1).reshape(len(truth), -1)
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(20)
+
+
+def test_the_influence_of_a_mean_is_the_deviation_from_it(rng):
+    values = rng.normal(size=50)
+    assert influence(with_ones(values), mean) == pytest.approx(values - values.mean(), abs=1e-8)
+
+
+def test_the_influence_of_macro_f1_is_what_a_little_more_of_the_item_does(rng):
+    truth, said = rng.integers(3, size=60), rng.integers(3, size=60)
+    rows = class_rows(truth, said, 3)
+    sums, little = rows.sum(axis=0), 1e-6
+    more = (macro_f1(sums + little * rows) - macro_f1(sums - little * rows)) / (2 * little) * len(rows)
+    found = influence(rows, macro_f1)
+    assert found == pytest.approx(more, abs=1e-7)
+    assert found.sum() == pytest.approx(0, abs=1e-7)
+
+
+def test_a_column_that_is_zero_everywhere_is_not_differentiated():
+    """A class that nobody named: there the value has a corner, and a step below zero has no meaning."""
+    cornered = lambda sums: np.where(sums[..., 2] < 0, np.nan, sums[..., 0] / sums[..., 1])  # noqa: E731
+    rows = np.array([[1.0, 1, 0], [0, 1, 0]])
+    assert influence(rows, cornered) == pytest.approx([0.5, -0.5])
+
+
+def test_one_way_is_exactly_the_cluster_robust_regression_on_a_constant(rng):
+    values, groups = rng.normal(size=90), rng.integers(7, size=90)
+    fit = OLS(values, np.ones(90)).fit(cov_type="cluster", cov_kwds={"groups": groups}, use_t=True)
+    found = cluster_interval(values.mean(), influence(with_ones(values), mean), [f"speaker {g}" for g in groups])
+    low, high = fit.conf_int()[0]
+    assert (found.se, found.low, found.high) == pytest.approx((fit.bse[0], low, high), rel=1e-8)
+    assert (found.n, found.clusters) == (90, 7)
+
+
+def test_one_way_by_hand():
+    """Deviations .25 -.75 .25 .25 in clusters {0, 1}, {2}, {3}: sums -.5 .25 .25; 3/2 * .375 / 16 = .0351563."""
+    found = cluster_interval(0.75, np.array([0.25, -0.75, 0.25, 0.25]), ["a", "a", "b", "c"])
+    assert found.se == pytest.approx(0.1875)
+    assert found.high - found.value == pytest.approx(4.302653 * 0.1875, rel=1e-6)  # t, 2 degrees of freedom
+
+
+def test_two_ways_is_the_formula_of_cameron_gelbach_and_miller(rng):
+    first, second = rng.integers(9, size=200), rng.integers(6, size=200)
+    values = rng.normal(size=9)[first] + rng.normal(size=6)[second] + rng.normal(size=200)
+    fit = OLS(values, np.ones(200)).fit()
+    both, _, _ = cov_cluster_2groups(fit, first, second)
+    found = cluster_interval(values.mean(), influence(with_ones(values), mean), first, second)
+    assert found.se == pytest.approx(np.sqrt(both[0, 0]), rel=1e-8)
+    assert "5 degrees of freedom, clustered two ways" in found.method
+
+
+def test_a_negative_two_way_variance_gives_way_to_the_wider_of_the_two():
+    """Each item alone in its cell, and the deviations cancel within both rows and columns: V1 = V2 = 0 < V12."""
+    found = cluster_interval(0.5, np.array([0.5, -0.5, -0.5, 0.5]), ["a", "a", "b", "b"], ["x", "y", "x", "y"])
+    assert found.se == 0
+    assert "wider" in found.method
+    assert "no spread" in found.method
+
+
+def test_words_that_are_all_alike_cross_nothing(rng):
+    values = rng.normal(size=12)
+    ids = [at // 3 for at in range(12)]
+    alone = cluster_interval(0.0, values, ids)
+    assert cluster_interval(0.0, values, ids, ["the same"] * 12) == alone
+
+
+def test_one_cluster_has_no_interval():
+    found = cluster_interval(0.5, np.array([0.5, -0.5]), ["a", "a"])
+    assert (found.value, found.low, found.high, found.se, found.clusters) == (0.5, None, None, None, 1)
+
+
+@pytest.mark.parametrize("ids", [(), (["a"],), (["a", "b"],) * 3])
+def test_ids_that_do_not_fit_are_refused(ids):
+    with pytest.raises(ValueError, match=r"ways|ids"):
+        cluster_interval(0.5, np.array([0.5, -0.5]), *ids)
+
+
+@pytest.mark.parametrize("rows", [np.zeros((0, 2)), np.zeros(3), np.array([[np.nan, 1.0]])])
+def test_rows_that_are_no_rows_are_refused(rows):
+    with pytest.raises(ValueError, match="rows"):
+        influence(rows, mean)
+
+
+def test_cluster_sums_add_up_each_recording(rng):
+    rows, ids = rng.normal(size=(20, 3)), rng.integers(4, size=20)
+    assert cluster_sums(rows, ids) == pytest.approx(np.stack([rows[ids == at].sum(axis=0) for at in range(4)]))
+
+
+def test_the_bootstrap_agrees_with_the_formula_where_there_are_many_clusters(rng):
+    ids = np.arange(600) // 10
+    truth, said = rng.integers(4, size=600), rng.integers(4, size=600)
+    rows = class_rows(truth, np.where(rng.random(600) < 0.5, truth, said), 4)
+    drawn = cluster_bootstrap(rows, macro_f1, ids, draws=4000, seed=1)
+    formula = cluster_interval(float(macro_f1(rows.sum(axis=0))), influence(rows, macro_f1), ids)
+    assert drawn.value == formula.value
+    assert drawn.se == pytest.approx(formula.se, rel=0.06)
+    assert (drawn.low, drawn.high) == pytest.approx((formula.low, formula.high), abs=0.1 * formula.se + 0.005)
+
+
+def test_the_bootstrap_depends_on_its_seed_alone(rng):
+    rows, ids = with_ones(rng.normal(size=60)), np.arange(60) // 2
+    first = cluster_bootstrap(rows, mean, ids, draws=200, seed=3)
+    assert cluster_bootstrap(rows, mean, ids, draws=200, seed=3) == first
+    assert cluster_bootstrap(rows, mean, ids, draws=200, seed=4).low != first.low
+
+
+def test_draws_without_a_value_are_counted():
+    """The ratio to a class that only the first of three clusters holds has no value where that was not drawn: (2/3)^3."""
+    rows = np.array([[1.0, 1], [1, 0], [1, 0]])
+    found = cluster_bootstrap(rows, mean, ["a", "b", "c"], draws=1000, seed=0)
+    lost = int(found.method.split(", ")[-1].split()[0])
+    assert lost == pytest.approx(1000 * 8 / 27, abs=60)
+
+
+def test_a_statistic_that_mostly_has_no_value_is_refused():
+    rows = np.zeros((40, 2))
+    rows[0] = 1
+    with pytest.raises(ValueError, match="draws only"):
+        cluster_bootstrap(rows, lambda sums: np.where(sums[..., 1] > 1.5, 1.0, np.nan), range(40), draws=100)
+
+
+def test_the_smallest_difference_is_found_four_times_in_five(rng):
+    se, draws = 0.5, 20_000
+    found = np.abs(rng.normal(smallest_difference(se), se, size=draws)) > 1.959964 * se
+    assert found.mean() == pytest.approx(0.8, abs=0.01)
+
+
+def covered(make, value, truth, sets):
+    """The share of simulated sets whose interval holds the truth."""
+    hits = 0
+    for seed in range(sets):
+        rows, ids = make(np.random.default_rng(seed))
+        found = cluster_interval(float(value(rows.sum(axis=0))), influence(rows, value), *ids)
+        hits += found.low <= truth <= found.high
+    return hits / sets
+
+
+@pytest.mark.parametrize("recordings", [4, 8, 40])
+def test_the_interval_of_a_mean_covers_at_any_number_of_recordings(recordings):
+    def make(rng):
+        ids = np.repeat(np.arange(recordings), 12)
+        return with_ones(rng.normal(size=recordings)[ids] + rng.normal(size=len(ids))), (ids,)
+
+    assert 0.93 <= covered(make, mean, 0.0, 1000) <= 0.97
+
+
+def test_the_interval_of_macro_f1_covers_with_eight_recordings():
+    """Right with a probability that the recording sets, .35 to .85; else any class: the truth from a set of a million."""
+
+    def draw(rng, recordings, size):
+        ids = np.repeat(np.arange(recordings), size)
+        truth, said = rng.integers(4, size=len(ids)), rng.integers(4, size=len(ids))
+        right = rng.random(len(ids)) < rng.uniform(0.35, 0.85, size=recordings)[ids]
+        return class_rows(truth, np.where(right, truth, said), 4), (ids,)
+
+    rows, _ = draw(np.random.default_rng(10**6), 10**5, 10)
+    assert 0.93 <= covered(lambda rng: draw(rng, 8, 40), macro_f1, float(macro_f1(rows.sum(axis=0))), 1000) <= 0.97
+
+
+def test_where_words_recur_two_ways_cover_and_one_way_does_not():
+    speaker, sentence = np.divmod(np.arange(100), 10)
+
+    def make(rng):
+        values = rng.normal(size=10)[speaker] + rng.normal(size=10)[sentence] + rng.normal(size=100)
+        return with_ones(values), (speaker, sentence)
+
+    assert covered(make, mean, 0.0, 1000) >= 0.93
+    assert covered(lambda rng: (make(rng)[0], (speaker,)), mean, 0.0, 1000) <= 0.92
