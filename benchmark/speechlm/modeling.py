@@ -1,0 +1,130 @@
+"""Audio encoder, MLP adapter and causal language model as one transformers model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import AutoModel, AutoModelForCausalLM, GenerationMixin, PreTrainedModel
+from transformers.modeling_outputs import CausalLMOutputWithPast
+
+from cpbench.speechlm.config import SpeechLMConfig
+
+
+@dataclass
+class SpeechLMOutput(CausalLMOutputWithPast):  # type: ignore[misc]
+    """What a causal language model puts out, and what the encoder heard (for auxiliary losses)."""
+
+    encoder_hidden_states: torch.Tensor | None = None  # (windows, frames, H)
+
+
+class Adapter(nn.Module):
+    """Stack neighbouring frames and bring them to the language model's size: 1,500 frames to 100 embeddings in the paper."""
+
+    def __init__(self, frame_size: int, frames: int, hidden_size: int, text_size: int) -> None:
+        super().__init__()
+        self.frames = frames
+        self.up = nn.Linear(frame_size * frames, hidden_size)
+        self.down = nn.Linear(hidden_size, text_size)
+
+    def forward(self, states: torch.Tensor) -> torch.Tensor:
+        """(windows, frames, H) -> (windows, ceil(frames / self.frames), text size); the last stack is filled with zeros."""
+        windows, length, size = states.shape
+        states = nn.functional.pad(states, (0, 0, 0, -length % self.frames))
+        return self.down(nn.functional.gelu(self.up(states.reshape(windows, -1, size * self.frames))))
+
+
+class SpeechLMForConditionalGeneration(PreTrainedModel, GenerationMixin):  # type: ignore[misc]
+    """The paper's Speech-LLM (PAPER §5): answers in text about none, one or several clips in a conversation."""
+
+    config_class = SpeechLMConfig
+    config: SpeechLMConfig
+    base_model_prefix = "language_model"
+    main_input_name = "input_ids"
+    input_modalities = ("audio", "text")
+    supports_gradient_checkpointing = True
+    _supports_sdpa = True
+    _supports_flash_attn = True
+    _supports_attention_backend = True
+
+    def __init__(self, config: SpeechLMConfig) -> None:
+        super().__init__(config)
+        encoder = AutoModel.from_config(config.encoder_config)
+        self.audio_encoder = encoder.get_encoder() if hasattr(encoder, "decoder") else encoder
+        self.adapter = Adapter(
+            config.encoder_config.hidden_size,  # type: ignore[union-attr]
+            config.frames_per_embedding,
+            config.adapter_hidden_size,
+            config.text_config.hidden_size,  # type: ignore[union-attr]
+        )
+        self.language_model = AutoModelForCausalLM.from_config(config.text_config)
+        self.post_init()
+
+    def get_input_embeddings(self) -> nn.Module:
+        return self.language_model.get_input_embeddings()  # type: ignore[no-any-return]
+
+    def set_input_embeddings(self, value: nn.Module) -> None:
+        self.language_model.set_input_embeddings(value)
+
+    def get_output_embeddings(self) -> nn.Module:
+        return self.language_model.get_output_embeddings()  # type: ignore[no-any-return]
+
+    def encode(self, input_features: torch.Tensor, input_features_mask: torch.Tensor | None) -> torch.Tensor:
+        """Encoder states (windows, frames, H) of log-mel windows (windows, mels, T)."""
+        states = self.audio_encoder(input_features, attention_mask=input_features_mask).last_hidden_state
+        return states  # type: ignore[no-any-return]
+
+    def get_audio_features(
+        self, input_features: torch.Tensor, input_features_mask: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """The embeddings of all windows one after the other, (embeddings, text size)."""
+        return self.adapted(self.encode(input_features, input_features_mask), input_features_mask)
+
+    def adapted(self, states: torch.Tensor, input_features_mask: torch.Tensor | None) -> torch.Tensor:
+        """Encoder states to embeddings, those of padding left out where the config says `trim`."""
+        embeddings = self.adapter(states)
+        if not self.config.trim or input_features_mask is None:
+            return embeddings.flatten(0, 1)  # type: ignore[no-any-return]
+        step = self.config.mel_frames_per_embedding
+        lengths = (input_features_mask.sum(-1) + step - 1) // step
+        places = torch.arange(embeddings.shape[1], device=embeddings.device)
+        return embeddings[places < lengths[:, None]]  # type: ignore[no-any-return]
+
+    def forward(
+        self,
+        input_ids: torch.Tensor | None = None,
+        input_features: torch.Tensor | None = None,
+        input_features_mask: torch.Tensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        inputs_embeds: torch.Tensor | None = None,
+        labels: torch.Tensor | None = None,
+        **kwargs: Any,  # position_ids, past_key_values, use_cache, logits_to_keep: the language model's own
+    ) -> SpeechLMOutput:
+        """input_ids (B, L) with one audio token an embedding; input_features (windows, mels, T), the windows of all clips
+        of the batch in order; labels (B, L), -100 where nothing is learned.
+
+        Raises ValueError where audio tokens and embeddings differ in number.
+        """
+        heard = None
+        if inputs_embeds is None:
+            inputs_embeds = self.get_input_embeddings()(input_ids)
+        if input_features is not None and input_ids is not None:
+            heard = self.encode(input_features, input_features_mask)
+            inputs_embeds = self._placed(input_ids, inputs_embeds, self.adapted(heard, input_features_mask))
+        said = self.language_model(inputs_embeds=inputs_embeds, attention_mask=attention_mask, labels=labels, **kwargs)
+        return SpeechLMOutput(
+            loss=said.loss,
+            logits=said.logits,
+            past_key_values=said.past_key_values,
+            hidden_states=said.hidden_states,
+            attentions=said.attentions,
+            encoder_hidden_states=heard,
+        )
+
+    def _placed(self, input_ids: torch.Tensor, embeds: torch.Tensor, audio: torch.Tensor) -> torch.Tensor:
+        places = input_ids == self.config.audio_token_id
+        if int(places.sum()) != len(audio):
+            raise ValueError(f"{int(places.sum())} audio tokens for {len(audio)} audio embeddings")
+        return embeds.masked_scatter(places[..., None], audio.to(embeds.dtype))
