@@ -146,12 +146,9 @@ def build(part: Callable[..., T], options: Mapping[str, Any]) -> T:
     """
     import pydantic
 
-    if not dataclasses.is_dataclass(part):  # a class of the user's, without options
-        if options:
-            raise UsageError(f"{_name(part)} takes no options", value=sorted(options)[0])
-        return part()
-    types = typing.get_type_hints(part)
-    fields = {field.name: types[field.name] for field in dataclasses.fields(part) if field.init}
+    fields = _fields(part)
+    if options and not fields:
+        raise UsageError(f"{_name(part)} takes no options", value=sorted(options)[0])
     values: dict[str, Any] = {}
     for key, value in options.items():
         if key.replace("-", "_") not in fields:
@@ -166,6 +163,14 @@ def build(part: Callable[..., T], options: Mapping[str, Any]) -> T:
         return part(**values)
     except TypeError as error:  # a field without a default that nobody gave
         raise UsageError(f"{_name(part)}: {str(error).removeprefix(_name(part))}") from None
+
+
+def _fields(part: object) -> dict[str, Any]:
+    """A dataclass's options and their types; none for a class of the user's that is no dataclass."""
+    if not dataclasses.is_dataclass(part):
+        return {}
+    types = typing.get_type_hints(part)
+    return {field.name: types[field.name] for field in dataclasses.fields(part) if field.init}
 
 
 def _words(value: Any) -> Any:

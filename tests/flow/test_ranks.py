@@ -1,0 +1,61 @@
+"""Ranks: every group to exactly one process, under the real launchers."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from cpbench.flow.ranks import Ranks, shard
+
+WORKER = """
+import json, sys, time
+from cpbench.flow.ranks import ranks
+place = ranks()
+place.barrier()
+got = []
+for group in place.share(range(40)):
+    got.append(group)
+    time.sleep(0.02 if place.first else 0.001)
+place.barrier()
+with open(f"{sys.argv[1]}/{place.index}.json", "w") as file:
+    json.dump([place.count, got], file)
+"""
+
+
+def launch(command, tmp_path, **env):
+    worker = tmp_path / "worker.py"
+    worker.write_text(WORKER)
+    clean = {key: value for key, value in os.environ.items() if not key.startswith(("ACCELERATE", "MASTER_", "RANK"))}
+    return subprocess.run(
+        [sys.executable, "-m", *command, str(worker), str(tmp_path)],
+        env={**clean, "OMP_NUM_THREADS": "1", **env},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_torchrun_shares_every_group_once_and_the_fast_rank_does_more(tmp_path):
+    done = launch(["torch.distributed.run", "--nproc-per-node", "2"], tmp_path)
+    assert done.returncode == 0, done.stderr
+    (two, first), (_, second) = (json.loads((tmp_path / f"{n}.json").read_text()) for n in range(2))
+    assert two == 2 and sorted(first + second) == list(range(40)) and len(second) > len(first)
+
+
+def test_fewer_processes_than_asked_for_is_an_error(tmp_path):
+    done = launch(["accelerate.commands.launch", "--cpu", "--num_processes", "2"], tmp_path)
+    assert done.returncode != 0 and "several processes" in done.stderr and "torchrun" in done.stderr
+
+
+def test_alone_everything_is_ours():
+    assert list(Ranks().share([1, 2, 3])) == [1, 2, 3]
+
+
+@pytest.mark.parametrize("parts", [1, 3, 16, 50])
+def test_shards_are_disjoint_and_whole(parts):
+    groups = list(range(40))
+    shares = [list(shard(groups, (n, parts))) for n in range(parts)]
+    assert sorted(sum(shares, [])) == groups and max(map(len, shares)) - min(map(len, shares)) <= 1
