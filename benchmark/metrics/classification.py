@@ -49,20 +49,18 @@ def class_rows(outcomes: Sequence[Outcome]) -> Array:
     Raises UserError where the outcomes' options are not one set of labels: a mean over emotions and genders means
     nothing.
     """
-    if len(sets := {frozenset(outcome.item.options) for outcome in outcomes}) > 1:
+    if len(sets := {frozenset(options) for options in {outcome.item.options for outcome in outcomes}}) > 1:
         raise UserError(f"the items have {len(sets)} different sets of labels, and a mean over classes needs one")
-    classes = {label: at for at, label in enumerate(sorted({str(outcome.item.label) for outcome in outcomes}))}
-    rows = np.zeros((len(outcomes), 3, len(classes)))
-    for row, outcome in zip(rows, outcomes, strict=True):
-        if outcome.prediction.status == "error":
-            row[:] = np.nan
-            continue
-        reference, answer = str(outcome.item.label), predicted(outcome)
-        row[0, classes[reference]] = 1
-        if answer in classes:
-            row[1, classes[answer]] = 1
-        row[2, classes[reference]] = answer == reference
-    return rows.reshape(len(outcomes), -1)
+    truth = [str(outcome.item.label) for outcome in outcomes]
+    said = [predicted(outcome) for outcome in outcomes]
+    classes: dict[str | None, int] = {label: at for at, label in enumerate(sorted(set(truth)))}
+    is_reference, is_predicted = (
+        np.array([classes.get(label, -1) for label in column])[:, None] == np.arange(len(classes))
+        for column in (truth, said)
+    )
+    rows = np.concatenate([is_reference, is_predicted, is_reference & is_predicted], axis=1).astype(float)
+    rows[[outcome.prediction.status == "error" for outcome in outcomes]] = np.nan
+    return rows
 
 
 def balanced_accuracy(sums: Array) -> Array:

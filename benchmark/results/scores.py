@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -165,22 +165,25 @@ def _ends(part: Sequence[Outcome], usable: npt.NDArray[np.bool_], metric: Metric
     that class too.
     """
     imagined = [
-        [
-            outcome if is_usable else _imagined(outcome, answer, score)
-            for outcome, is_usable in zip(part, usable, strict=True)
-            for answer, score in [_answers(outcome)[kind]]
-        ]
-        for kind in ("silent", "right", "lured")
+        [outcome if is_usable else imagine(outcome) for outcome, is_usable in zip(part, usable, strict=True)]
+        for imagine in (_silent, _right, _lured)
     ]
     values = [float(metric.value(metric.rows(each).sum(axis=0))) for each in imagined]
     worst, best = (min(values), max(values)) if metric.higher_is_better else (max(values), min(values))
     return worst, best
 
 
-def _answers(outcome: Outcome) -> Mapping[str, tuple[str, float]]:
+def _silent(outcome: Outcome) -> Outcome:
+    return _imagined(outcome, "", 0.0)
+
+
+def _right(outcome: Outcome) -> Outcome:
     item = outcome.item
-    right = item.label if item.label is not None else next(iter(item.references), "")
-    return {"silent": ("", 0.0), "right": (right, 100.0), "lured": (item.lure or "", 0.0)}
+    return _imagined(outcome, item.label if item.label is not None else next(iter(item.references), ""), 100.0)
+
+
+def _lured(outcome: Outcome) -> Outcome:
+    return _imagined(outcome, outcome.item.lure or "", 0.0)
 
 
 def _imagined(outcome: Outcome, answer: str, score: float) -> Outcome:

@@ -135,7 +135,7 @@ def test_the_bootstrap_depends_on_its_seed_alone(rng):
 
 
 def test_draws_without_a_value_are_counted():
-    """The ratio to a class that only the first of three clusters holds has no value where that was not drawn: (2/3)^3."""
+    """The ratio to a class that only one of three clusters holds has no value where that was not drawn: (2/3)^3."""
     rows = np.array([[1.0, 1], [1, 0], [1, 0]])
     found = cluster_bootstrap(rows, mean, ["a", "b", "c"], draws=1000, seed=0)
     lost = int(found.method.split(", ")[-1].split()[0])
@@ -175,7 +175,7 @@ def test_the_interval_of_a_mean_covers_at_any_number_of_recordings(recordings):
 
 
 def test_the_interval_of_macro_f1_covers_with_eight_recordings():
-    """Right with a probability that the recording sets, .35 to .85; else any class: the truth from a set of a million."""
+    """Right with a probability that the recording sets, .35 to .85; else any class: the truth from a million."""
 
     def draw(rng, recordings, size):
         ids = np.repeat(np.arange(recordings), size)
