@@ -1,150 +1,398 @@
-"""From a model's words to what is scored: the reasoning taken off, the label read."""
+"""From a model's words to what is scored: which of a question's options an answer names, if it names one.
+
+An answer is read in steps. It is made plain (one case, no Markdown); the mentions of each option are found; each mention
+is read in its sentence as asserted, denied ("not angry"), set aside (a first impression, a list to choose from, what the
+words rather than the voice say); and what stands asserted is the verdict, if it is one option. A hedge has no label.
+
+The words are data: `lexicon.toml`. Languages: English, German, Chinese; options of any other wording match as they stand.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import unicodedata
-from collections.abc import Iterable
-from typing import Literal
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cache, lru_cache
+from importlib.resources import files
+from typing import Any, Literal
 
-# Thinking models mark their thoughts in these ways. Inside a thought only its own family's marks count, so that a thought
-# that speaks of another mark ("I should use <answer> tags") does not end there.
-_WORDS = r"(?:seed:)?(?:think(?:ing)?|thoughts?)"
-_THOUGHTS = {  # family: (opening, closing)
-    "think": (rf"<\s{{0,4}}{_WORDS}(?:\s[^<>]{{0,200}})?>", rf"<\s{{0,4}}/\s{{0,4}}{_WORDS}\s{{0,4}}>"),
-    "reasoning": (r"<\s{0,4}reasoning(?:\s[^<>]{0,200})?>", r"<\s{0,4}/\s{0,4}reasoning\s{0,4}>"),
-    "mistral": (r"\[\s{0,4}think(?:ing)?\s{0,4}\]", r"\[\s{0,4}/\s{0,4}think(?:ing)?\s{0,4}\]"),
-    "kimi": (r"◁\s{0,4}think\s{0,4}▷", r"◁\s{0,4}/\s{0,4}think\s{0,4}▷"),
-    "gemma3": (r"<unused94>(?:thought\b)?", r"<unused95>"),
-    "gemma4": (r"<\|channel>thought\b", r"<channel\|>"),
-    "openthinker": (r"<\|begin_of_thought\|>", r"<\|end_of_thought\|>"),
-    "cohere": (r"<\|start_thinking\|>", r"<\|end_thinking\|>"),
-    "harmony": (
-        r"(?:<\|start\|>assistant)?<\|channel\|>(?!final)\w{1,40}[^<>]{0,200}<\|message\|>",
-        r"(?:<\|start\|>assistant)?<\|channel\|>final[^<>]{0,200}<\|message\|>|<\|end\|>",
-    ),
-}
-_MARK = re.compile(
-    r"(?=[<\[◁])(?:"
-    + "|".join(
-        f"(?P<{family}_{side}>{mark})"
-        for family, marks in _THOUGHTS.items()
-        for side, mark in zip(("opens", "closes"), marks, strict=True)
-    )
-    + ")",
-    re.IGNORECASE,
+from cpbench.reasoning import split_reasoning
+
+__all__ = ["extract_label", "labels_named", "split_reasoning"]
+
+Reading = Literal["asserted", "denied", "aside", "content"]
+_LATIN = "a-zà-öø-ÿ0-9"
+_SENTENCE = re.compile(r"(?:[^.!?。;\n]|(?<=\d)\.(?=\d))+[.!?。;\n]*")
+_MARKDOWN = re.compile(r"[*_`#~>|\\]+")
+_ARTICLE = re.compile(r"(?:an?|the|eine?|der|die|das) (?=.)")
+_LETTER = re.compile(  # a choice by its letter: alone, in front of the answer, or after "Answer:"
+    r"\A\s*[(\[]?(?P<alone>[A-Za-z])[)\].:]?\s*\Z"
+    r"|\A\s*(?:[(\[](?P<boxed>[A-Za-z])[)\]]|(?P<first>[A-Za-z])[).:])\s"
+    r"|(?i:\b(?:answer|option|choice|antwort)|答案|选项?|選項?)(?i:\s*(?:is|ist|would be|is option|是|为|:))*\s*"
+    r"(?:[(\[](?P<called_boxed>[A-Za-z])[)\]]|(?P<called>[A-Z])(?![\w'-])(?!\s+[a-z]+ing\b))"
 )
-_IN_WORDS = (  # marks that are plain words, trusted only where the first one opens the text
-    (re.compile(r"\s{0,40}here(?:'s| is) my thought process:", re.I), re.compile(r"here(?:'s| is) my response:", re.I)),
-    (
-        re.compile(r"\s{0,40}analysis(?=[A-Z])"),
-        re.compile(r"assistantfinal"),
-    ),  # Harmony, its special tokens not decoded
-)
-_WRAPPER = re.compile(
-    r"<\s{0,4}(?P<slash>/?)\s{0,4}(?:final_answer|answer|response|conclusion|solution)(?:\s[^<>]{0,200})?>"
-    r"|<\|(?:begin|(?P<ends>end))_of_solution\|>",
-    re.IGNORECASE,
-)
-_END_OF_TURN = re.compile(
-    r"<\|(?:im_end|endoftext|eot_id|end_of_text|end|return|message|start_response|end_response|start_text|end_text)\|>"
-    r"|<\|(?:im_)?start\|>(?:assistant)?|</?s>|<(?:end_of_turn|eos|pad)>",
-    re.IGNORECASE,
-)
-_Segment = tuple[Literal["said", "thought", "stray"], str]
+_LETTERS = re.compile(r"\b([A-Z])\b\s*(?:or|and|oder|und|/|,|&|或|和)\s*\(?([A-Z])\b")
 
 
-def split_reasoning(raw: str) -> tuple[str | None, str, Literal["ok", "empty", "truncated"]]:
-    """Split a model's words into (reasoning, answer, status), in linear time.
+@dataclass(frozen=True)
+class _Mention:
+    start: int
+    end: int
+    option: str
+    sure: bool = True  # False: a pronoun, a number alone
+    reading: Reading = "asserted"
 
-    A thought that is never closed leaves no answer (`truncated`). A closing mark alone means that the prompt opened the
-    thought: all before it is one. No words, or nothing but punctuation, is `empty`.
 
-    >>> split_reasoning("<think>It trembles.</think> Afraid.")
-    ('It trembles.', 'Afraid.', 'ok')
-    >>> split_reasoning("It trembles.</think><answer>Afraid.</answer>")
-    ('It trembles.', 'Afraid.', 'ok')
-    >>> split_reasoning("<think>It trem")
-    ('It trem', '', 'truncated')
+@dataclass(frozen=True)
+class _Term:
+    """One way to name an option, as a regular expression over plain text."""
+
+    pattern: str
+    option: str
+    sure: bool = True
+
+
+def extract_label(answer: str, options: Sequence[str]) -> str | None:
+    """Return the one option that the answer commits itself to, or None: none named, several, all denied, or a refusal.
+
+    Where options are choices, a letter ("B", "(b)", "Answer: B") is the option of that place; if the words beside it name
+    another option, there is no label. Names of options win over synonyms, and a synonym that two options share is no name.
+
+    >>> extract_label("Not angry, but rather sad.", ["anger", "sadness", "joy"])
+    'sadness'
+    >>> extract_label("Either angry or sad.", ["anger", "sadness", "joy"])
+    >>> extract_label("Of anger, sadness and joy, I would say sadness.", ["anger", "sadness", "joy"])
+    'sadness'
+    >>> extract_label("A woman.", ["male", "female"])
+    'female'
+    >>> extract_label("(b)", ["yes", "no"])
+    'no'
     """
-    segments, closed = _segments(_marked(raw))
-    if not closed:
-        return _joined(text for _, text in segments), "", "truncated"
-    begin = _answer_begins(segments)
-    thoughts = [text for at, (kind, text) in enumerate(segments) if kind == "thought" or at < begin]
-    said = "".join(text for kind, text in segments[begin:] if kind == "said")
-    aside, answer = _unwrapped(_END_OF_TURN.sub("", said).strip())
-    return _joined([*thoughts, aside]), answer, "ok" if _has_words(answer) else "empty"
+    options = tuple(options)
+    text = _plain(answer)
+    reader = _reader(options)
+    mentions = reader.read(text)
+    letters = _letters(answer, options)
+    if letters:
+        asserted = {m.option for m in mentions if m.reading == "asserted"}
+        return letters[0] if len(letters) == 1 and asserted <= {letters[0]} else None
+    if (void := _refused(text, mentions, reader.neutral)) is not None:
+        mentions = void
+    return _verdict(text, mentions)
 
 
-def _marked(raw: str) -> str:
-    """Give thoughts that are announced in plain words the marks of the others."""
-    for opens, closes in _IN_WORDS:
-        if opens.match(raw):
-            return closes.sub("</think>", opens.sub("<think>", raw, count=1), count=1)
-    return raw
+def labels_named(answer: str, options: Sequence[str]) -> tuple[str, ...]:
+    """Return every option that the answer names, in order of mention and once each; what it denies is left out.
+
+    >>> labels_named("Sad or angry, but not happy.", ["anger", "sadness", "joy"])
+    ('sadness', 'anger')
+    """
+    options = tuple(options)
+    mentions = [m for m in _reader(options).read(_plain(answer)) if m.reading != "denied"]
+    return tuple(dict.fromkeys([*_letters(answer, options), *(m.option for m in mentions)]))
 
 
-def _segments(raw: str) -> tuple[list[_Segment], bool]:
-    """What is said and what is thought, in order; `stray` where a thought closes that was not opened. False: left open."""
-    segments: list[_Segment] = []
-    inside, depth, at = "", 0, 0
-    for mark in _MARK.finditer(raw):
-        family, _, side = (mark.lastgroup or "").partition("_")
-        if inside and family != inside:
+def _plain(answer: str) -> str:
+    """One case and one width, straight apostrophes, no Markdown."""
+    text = unicodedata.normalize("NFKC", answer).lower().replace("’", "'").replace("‘", "'")
+    return re.sub(r"[ \t]+", " ", _MARKDOWN.sub(" ", text)).strip()
+
+
+def _letters(answer: str, options: tuple[str, ...]) -> list[str]:
+    """The options that the answer names by their letters, A being the first."""
+    text = _MARKDOWN.sub(" ", unicodedata.normalize("NFKC", answer)).strip()
+    found = [letter for match in _LETTER.finditer(text) for letter in match.groups() if letter]
+    found += [letter for match in _LETTERS.finditer(text) for letter in match.groups()]
+    places = [ord(letter.upper()) - ord("A") for letter in found]
+    single = {option.casefold() for option in options if len(option) == 1 and option.isascii()}
+    if single & {letter.casefold() for letter in found}:
+        return []  # the letters are the options' own names
+    return list(dict.fromkeys(options[place] for place in places if place < len(options)))
+
+
+# --- Reading mentions in their sentences ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """Finds the mentions of one tuple of options."""
+
+    terms: re.Pattern[str]
+    owners: tuple[_Term, ...]
+    neutral: frozenset[str]  # the options that also stand for "no emotion"
+    known: dict[str, _Term] = field(default_factory=dict)  # words already met, and whose they are
+
+    def read(self, text: str) -> list[_Mention]:
+        """Every mention, each read in its sentence."""
+        found = list(self._find(text))
+        if not found:
+            return []
+        read: list[_Mention] = []
+        for sentence in _SENTENCE.finditer(text):
+            inside = [m for m in found if sentence.start() <= m.start < sentence.end()]
+            for group in _groups(text, inside):
+                reading = _reading(_Place(text, sentence.start(), sentence.end(), inside, group))
+                sure = any(m.sure for m in group)
+                read += [dataclasses.replace(m, reading=reading, sure=sure) for m in group]
+        return read
+
+    def _find(self, text: str) -> Iterator[_Mention]:
+        for match in self.terms.finditer(text):
+            term = self.known.get(match.group()) or self._owner(match.group())
+            yield _Mention(match.start(), match.end(), term.option, term.sure)
+
+    def _owner(self, words: str) -> _Term:
+        self.known[words] = next(term for term in self.owners if re.fullmatch(term.pattern, words))
+        return self.known[words]
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A group of mentions and what stands around it."""
+
+    text: str
+    start: int  # of the sentence
+    end: int
+    inside: list[_Mention]  # of the sentence
+    group: list[_Mention]
+
+    @property
+    def before(self) -> str:
+        """From the mention before, or the sentence's beginning."""
+        ends = [m.end for m in self.inside if m.end <= self.group[0].start]
+        return self.text[max([self.start, *ends]) : self.group[0].start]
+
+    @property
+    def after(self) -> str:
+        return self.text[self.group[-1].end : self.end]
+
+    @property
+    def several(self) -> bool:
+        return len({m.option for m in self.group}) > 1
+
+
+def _groups(text: str, mentions: list[_Mention]) -> list[list[_Mention]]:
+    """Mentions that are listed together: only commas, "and", "or" and the like between them."""
+    groups: list[list[_Mention]] = []
+    for mention in mentions:
+        if groups and _cue("glue").fullmatch(text, groups[-1][-1].end, mention.start):
+            groups[-1].append(mention)
+        else:
+            groups.append([mention])
+    return groups
+
+
+def _reading(place: _Place) -> Reading:
+    if _denied(place):
+        return "denied"
+    if _listed(place) or _first_impression(place) or _conceded(place):
+        return "aside"
+    if _cue("content_before").search(place.before) or _cue("content_after").match(place.after):
+        return "content"
+    return "asserted"
+
+
+def _denied(place: _Place) -> bool:
+    """A negation stands between the mention before and this group, with no break behind it; or right after the group."""
+    before = place.text[place.start : place.group[0].start]
+    harmless = [match.span() for match in _cue("no_negation").finditer(before)]
+    for match in _cue("negation").finditer(before):
+        if match.end() <= len(before) - len(place.before):
             continue
-        segments.append(("thought" if inside else "said", raw[at : mark.start()]))
-        at = mark.end()
-        if side == "opens":
-            inside, depth = (
-                family,
-                1 if family == "harmony" else depth + 1,
-            )  # Harmony's channels follow, and do not nest
-        elif inside:
-            depth -= 1
-            inside = family if depth else ""
-        elif mark.group().lower() != "<|end|>":  # which alone is an ordinary end of turn
-            segments.append(("stray", ""))
-    segments.append(("thought" if inside else "said", raw[at:]))
-    return segments, not inside
+        if any(start < match.end() and match.start() < end for start, end in harmless):
+            continue
+        if not _cue("breaks").search(before, match.end()):
+            return True
+    return _cue("negation_after").match(place.after) is not None
 
 
-def _answer_begins(segments: list[_Segment]) -> int:
-    """Where the answer begins: after the last stray mark that words follow.
+def _listed(place: _Place) -> bool:
+    """Options repeated to choose from, or asked about."""
+    asked = place.text[place.start : place.end].rstrip().endswith("?")
+    if asked and len({m.option for m in place.inside}) > 1:
+        return True
+    return place.several and bool(_cue("choices").search(place.before)) and not _cue("mixture").search(place.before)
 
-    A first mark counts even if no words follow; a further one at the very end is a slip that takes no answer away.
+
+def _first_impression(place: _Place) -> bool:
+    """ "At first I thought of anger, but ...": set aside if something follows."""
+    if not _cue("first_impression").search(place.before):
+        return False
+    return _cue("contrast").search(place.text, place.group[-1].end) is not None
+
+
+def _conceded(place: _Place) -> bool:
+    """ "Although the words are happy, the voice is sad": set aside unless the main clause only adds to it."""
+    if not _cue("concession").search(place.before) or any(m.end <= place.group[0].start for m in place.inside):
+        return False
+    comma, main = place.after.partition(",")[1:]
+    follows = any(m.start >= place.group[-1].end for m in place.inside)
+    return bool(comma) and follows and not _cue("also").search(main)
+
+
+# --- From readings to a verdict ---------------------------------------------------------------------------------------
+
+
+def _refused(text: str, mentions: list[_Mention], neutral: frozenset[str]) -> list[_Mention] | None:
+    """The mentions that a refusal leaves standing; None if the answer refuses nothing.
+
+    What is said after "but" counts. "Neutral" never does after a refusal, and after a doubt only behind a "but".
     """
-    first = next((at for at, (kind, _) in enumerate(segments) if kind != "said"), 0)
-    spoken = False
-    for at in range(len(segments) - 1, -1, -1):
-        kind, text = segments[at]
-        if kind == "stray" and (spoken or at == first):
-            return at
-        spoken = spoken or (kind == "said" and _has_words(_END_OF_TURN.sub("", text)))
-    return 0
+    refusal = _cue("refusal").search(text)
+    doubt = refusal or _cue("unsure").search(text)
+    if doubt is None:
+        return None
+    contrast = _cue("contrast").search(text, doubt.end())
+    turned = contrast.end() if contrast else len(text)
+    if refusal:
+        return [m for m in mentions if m.start >= turned and m.option not in neutral]
+    return [m for m in mentions if m.start >= turned or m.option not in neutral]
 
 
-def _unwrapped(said: str) -> tuple[str, str]:
-    """Split what is said into (what stands around <answer> tags, what stands in them); without tags, all is answer."""
-    if not _WRAPPER.search(said):
-        return "", said
-    around, within = [], []
-    at, inside = 0, False
-    for mark in _WRAPPER.finditer(said):
-        opens = not (mark["slash"] or mark["ends"])
-        # An end without a beginning: the prompt opened the answer.
-        (within if inside or (not opens and not within) else around).append(said[at : mark.start()])
-        at, inside = mark.end(), opens
-    (within if inside else around).append(said[at:])
-    if not any(_has_words(text) for text in within):
-        return "", "".join(around).strip()
-    return "\n".join(around).strip(), "\n".join(text.strip() for text in within).strip()
+def _verdict(text: str, mentions: list[_Mention]) -> str | None:
+    asserted = [m for m in mentions if m.reading == "asserted"]
+    if not asserted:
+        return _only(m for m in mentions if m.reading == "content")
+    for marker in reversed(list(_cue("verdict").finditer(text))):
+        later = [m for m in asserted if m.start >= marker.end()]
+        if later and re.fullmatch(r"\s*[,:]?[^,.;!?。]*", text[marker.end() : later[0].start]):
+            asserted = later
+            break
+    return _only(m for m in asserted if m.sure) if any(m.sure for m in asserted) else _only(asserted)
 
 
-def _joined(thoughts: Iterable[str]) -> str | None:
-    return "\n".join(text.strip() for text in thoughts if text.strip()) or None
+def _only(mentions: Iterable[_Mention]) -> str | None:
+    options = {m.option for m in mentions}
+    return options.pop() if len(options) == 1 else None
 
 
-def _has_words(text: str) -> bool:
-    """Letters, digits, or pictures such as an emoji."""
-    return any(char.isalnum() or unicodedata.category(char) == "So" for char in text)
+# --- From the lexicon to patterns -------------------------------------------------------------------------------------
+
+
+@cache
+def _lexicon() -> dict[str, Any]:
+    import tomllib
+
+    return tomllib.loads(files("cpbench").joinpath("lexicon.toml").read_text(encoding="utf-8"))
+
+
+@cache
+def _cue(name: str) -> re.Pattern[str]:
+    return re.compile("|".join(f"(?:{pattern})" for pattern in _lexicon()["cues"][name]))
+
+
+@lru_cache(maxsize=1024)
+def _reader(options: tuple[str, ...]) -> _Reader:
+    """Compile the ways to name each option. Longer terms are tried first, so "two speakers" is not read as "two"."""
+    terms = sorted(_terms(options), key=lambda term: (-len(term.pattern), term.pattern))
+    union = "|".join(_bounded(term.pattern) for term in terms) or r"(?!)"
+    concepts = {option: _concept(name) for option, name in zip(options, _names(options), strict=True)}
+    neutral = frozenset(option for option, concept in concepts.items() if concept in ("neutral", "calm"))
+    return _Reader(re.compile(union), tuple(terms), neutral)
+
+
+def _bounded(pattern: str) -> str:
+    """Whole words where the script has words; Chinese is matched anywhere."""
+    if re.match(r"(?:\(\?:)?[一-鿿]", pattern):
+        return f"(?:{pattern})"
+    return f"(?<![{_LATIN}])(?:{pattern})(?![{_LATIN}])"
+
+
+def _terms(options: tuple[str, ...]) -> list[_Term]:
+    """The options' own names, then the synonyms that exactly one of them has."""
+    names = _names(options)
+    own = {_literal(name): option for option, name in zip(options, names, strict=True)}
+    own |= {_literal(_whole(option)): option for option in options}
+    claims: dict[tuple[str, bool], set[str]] = {}
+    present = {_concept(name) for name in names}
+    for option, name in zip(options, names, strict=True):
+        for pattern, sure in [*_synonyms(_concept(name), present), *_counts(_number(name))]:
+            claims.setdefault((pattern, sure), set()).add(option)
+    shared = [
+        _Term(pattern, next(iter(claimants)), sure)
+        for (pattern, sure), claimants in claims.items()
+        if len(claimants) == 1 and pattern not in own
+    ]
+    bare = {name for name in names if _number(name)}  # "2" alone is less sure than "two speakers"
+    return [_Term(pattern, option, pattern not in {_literal(n) for n in bare}) for pattern, option in own.items()] + shared
+
+
+def _whole(option: str) -> str:
+    plain = _plain(option).strip(" .,:;!?\"'()[]")
+    return _ARTICLE.sub("", plain, count=1) if _ARTICLE.match(plain) else plain
+
+
+def _names(options: tuple[str, ...]) -> list[str]:
+    """The options without the words that all of them share: "The speaker is sad" among its like is "sad"."""
+    split = [_whole(option).split() for option in options]
+    common = set.intersection(*map(set, split)) if len(split) > 1 else set()
+    short = [" ".join(word for word in words if word not in common) for words in split]
+    return short if all(short) and len(set(short)) == len(short) else [" ".join(words) for words in split]
+
+
+def _literal(words: str) -> str:
+    """A word as a pattern: "*" is any ending, an umlaut may be spelt with an e."""
+    pattern = re.escape(words).replace(r"\ ", r"\s+")
+    for umlaut, spelt in (("ä", "ae"), ("ö", "oe"), ("ü", "ue"), ("ß", "ss")):
+        pattern = pattern.replace(umlaut, f"(?:{umlaut}|{spelt})")
+    return pattern.replace(r"\*", f"[{_LATIN}]*")
+
+
+@cache
+def _concept(name: str) -> str | None:
+    """The concept that an option's name belongs to."""
+    return next((concept for concept in _lexicon()["concepts"] if _words_of(concept).fullmatch(name)), None)
+
+
+@cache
+def _words_of(concept: str) -> re.Pattern[str]:
+    return re.compile("|".join(f"(?:{_literal(word)})" for word in _lexicon()["concepts"][concept]["words"]))
+
+
+def _synonyms(concept: str | None, present: set[str | None]) -> Iterator[tuple[str, bool]]:
+    """(pattern, sure) of every word for an option's concept, and for those that fall to it for want of an option."""
+    for name, entry in _lexicon()["concepts"].items():
+        if concept is None or concept != _falls_to(name, present):
+            continue
+        yield from ((_literal(word), True) for word in entry["words"])
+        yield from ((pattern, True) for pattern in entry.get("patterns", ()))
+        yield from ((_literal(word), False) for word in entry.get("weak", ()))
+
+
+def _falls_to(concept: str, present: set[str | None]) -> str | None:
+    """The concept among those present that a concept's words name."""
+    concepts = _lexicon()["concepts"]
+    seen: str | None = concept
+    while seen is not None and seen not in present:
+        if concepts[seen].get("unless") in present:
+            return None
+        seen = concepts[seen].get("else")
+    return seen
+
+
+@cache
+def _number(name: str) -> str | None:
+    """The number that an option stands for: "2", "two", "two speakers", "zwei Personen", "两个人"."""
+    for number in _lexicon()["numbers"]:
+        if any(re.fullmatch(pattern, name) for pattern, _ in _counts(number)):
+            return str(number)
+    return None
+
+
+@cache
+def _counts(number: str | None) -> tuple[tuple[str, bool], ...]:
+    """(pattern, sure) of the ways to say a number of speakers."""
+    if number is None:
+        return ()
+    counted = _lexicon()["counted"]
+    words = _lexicon()["numbers"][number]
+    any_word = "(?:" + "|".join(_literal(word) for word in words) + ")"
+    alone = [(_literal(word), False) for word in words if word not in counted["not_alone"]]
+    between, nouns = counted["between"], counted["nouns"]
+    return (
+        (rf"{any_word}(?:[ -]{between})*[ -]{nouns}", True),
+        (rf"(?:[一-鿿]{{0}}){any_word}{counted['nouns_zh']}", True),
+        *alone,
+    )
