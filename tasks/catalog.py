@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from cpbench.errors import UsageError, UserError
+from cpbench.formats import hub
 from cpbench.parts import build
 from cpbench.records import Generation, QType, Rights, Task
 
@@ -54,7 +55,7 @@ class Card:
     revision: str = "main"
     files: tuple[str, ...] = ()
     packaged: bool = False  # the data lie beside the YAML
-    generation: Generation = Generation()
+    generation: Generation = field(default_factory=Generation)
     yaml: str = ""
 
     @property
@@ -100,7 +101,8 @@ def index() -> Mapping[str, Any]:
     """lm-eval's index of our folder alone: name -> entry, of tasks and groups. Takes a millisecond."""
     from lm_eval.tasks import TaskManager
 
-    return TaskManager(include_path=include_path(), include_defaults=False).task_index
+    found: Mapping[str, Any] = TaskManager(include_path=include_path(), include_defaults=False).task_index
+    return found
 
 
 def list_tasks() -> list[Card]:
@@ -192,20 +194,24 @@ def cached(repo: str, revision: str) -> Path | None:
 
 
 def located(card: Card, data_dirs: Mapping[str, str]) -> Path:
-    """The folder of a task's data, or one UserError with what was looked for and the two ways to mend it."""
+    """The folder of a task's data, fetched where it lies on the Hub and this machine is online.
+
+    Raises UserError with what was looked for where, and the two ways to mend it.
+    """
     found = data_state(card, data_dirs)
-    if found.folder is not None and (found.state != "given" or found.folder.is_dir()):
-        return found.folder
+    if found.state == "given" and found.folder is not None and not found.folder.is_dir():
+        raise UserError(f"{card.name}: --data-dir names no folder:", value=str(found.folder))
     if found.folder is not None:
-        raise UserError(f"{card.name}: --data-dir names no folder", value=str(found.folder))
+        return found.folder
     way = f"--data-dir {card.name}=DIR"
-    if card.repo is not None:
-        raise UserError(
-            f"{card.name}: {card.repo} at revision {card.revision} is not in the Hub's cache of this machine",
-            mend=f"cpbench data fetch {card.name}, or {way}",
-        )
-    where = f" (see {card.home})" if card.home else ""
-    raise UserError(f"{card.name}: its data have to come from their owner{where}: {card.layout}", mend=way)
+    if card.repo is None:
+        where = f" ({card.home})" if card.home else ""
+        raise UserError(f"{card.name}: its data have to come from their owner{where}: {card.layout}", mend=way)
+    mend = f"cpbench data fetch {card.name}, or {way}"
+    try:
+        return hub.snapshot(card.repo, card.revision, files=card.files, mend=mend)
+    except UserError as error:
+        raise UserError(f"{card.name}: {error.what}", value=error.value, mend=error.mend or mend) from None
 
 
 def hub_sources(names: Iterable[str] | None = None) -> list[HubSource]:

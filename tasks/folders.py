@@ -1,4 +1,4 @@
-"""What the readers of distributed folders share: finding files by name, saying what is wrong, wording an emotion item."""
+"""What the readers of distributed folders share: files by name, a wrong layout explained, an emotion item worded."""
 
 from __future__ import annotations
 
@@ -52,15 +52,18 @@ def wrong_layout(folder: Path, card: Card) -> UserError:
     )
 
 
-def emotion_item(card: Card, clip: Clip, *, id: str, label: str, words: str | None = None, split: str = "test") -> Item:
-    """The one question of an emotion task about one clip; the label is also the clip's gold tag.
+def emotion_item(
+    card: Card, clip: Clip, *, id: str, label: str, words: str | None = None, tag: Tag | None = None
+) -> Item:
+    """The one question of an emotion task about one clip; the label is also its gold tag, unless `tag` says more.
 
     `words` names the sentence, where several recordings say the same one.
     """
+    gold = tag or Tag(0.0, clip.seconds or 0.0, "gold", {label: 1.0})
     return Item(
         id,
         card.name,
-        (with_gold(clip, label),),
+        (dataclasses.replace(clip, tags=(gold,)),),
         card.asked,
         (label,),
         language="en",
@@ -68,13 +71,5 @@ def emotion_item(card: Card, clip: Clip, *, id: str, label: str, words: str | No
         label=label,
         options=card.labels,
         words=words,
-        split=split,
         origin={"license": card.license},
     )
-
-
-def with_gold(clip: Clip, label: str) -> Clip:
-    """The clip with its label as a gold tag over its whole length, unless it has one already."""
-    if clip.tags:
-        return clip
-    return dataclasses.replace(clip, tags=(Tag(0.0, clip.seconds or 0.0, "gold", {label: 1.0}),))

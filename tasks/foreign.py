@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from cpbench.audio import clip, clip_from_bytes, clip_from_samples
 from cpbench.errors import UsageError, UserError, nearest
+from cpbench.formats.audiobench import clip_of
 from cpbench.records import Clip, Item, Rights, Task
 from cpbench.tasks import catalog, docs
 
@@ -118,27 +118,15 @@ def _targets(target: Any, choices: tuple[str, ...]) -> tuple[str, ...]:
 
 def _lazy(value: Any) -> Any:
     """An undecoded audio column's value as one that decodes when its array is asked for."""
-    if isinstance(value, Mapping) and value.keys() == {"bytes", "path"}:
-        return docs.Audio(_from_file(value))
-    return value
-
-
-def _from_file(value: Mapping[str, Any]) -> Clip:
-    if value["bytes"] is not None:
-        return clip_from_bytes(value["bytes"], name=value["path"])
-    return clip(value["path"])
+    return docs.Audio(clip_of(value)) if isinstance(value, Mapping) and value.keys() == {"bytes", "path"} else value
 
 
 def _clip(task: str, heard: Any) -> Clip:
-    """What a task's doc_to_audio gave, as a clip; samples go into the cache of clips."""
+    """What a task's doc_to_audio gave, as a clip; bytes and samples go into the cache of clips."""
     if isinstance(heard, docs.Audio):
         return heard.clip
-    if isinstance(heard, str | Path):
-        return clip(heard)
-    if isinstance(heard, Mapping) and "array" in heard:
-        return clip_from_samples(heard["array"], int(heard["sampling_rate"]))
-    if isinstance(heard, Mapping) and "path" in heard:
-        return _from_file({"bytes": heard.get("bytes"), "path": heard["path"]})
-    raise UserError(
-        f"{task}: its audio comes as {type(heard).__name__}, and should be a path, or an array and its rate"
-    )
+    try:
+        return clip_of(heard)
+    except TypeError:
+        kind = type(heard).__name__
+    raise UserError(f"{task}: its audio comes as {kind}, and should be a path, or an array and its sampling rate")

@@ -6,18 +6,17 @@ import dataclasses
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
 
 from cpbench import formats
 from cpbench.errors import UsageError, UserError
 from cpbench.fingerprint import dataset_fingerprint
+from cpbench.formats.qtypes import types_from
 from cpbench.records import Generation, Item, Rights, Task
 from cpbench.tasks import catalog, docs, foreign
 
 OWN = Rights("the user's own", audio_in_report=True, text_in_report=True, third_party_api=True)
-TypesFrom = Literal["column", "sidecar", "rules", "none"]
 Loaded = tuple[Task, list[Item]]
 
 
@@ -26,9 +25,9 @@ def load_tasks(
 ) -> list[Loaded]:
     """The tasks of these names, each with its items in their order.
 
-    A name is a task or a group of ours, the path of an `items.jsonl` or of an lm-eval YAML, or an lm-eval task with audio
-    and `generate_until`. `limit`: at most so many items a task, by type (see `limited`); the fingerprint is of all of
-    them. Raises UsageError for an unknown name, and UserError where a task's data are missing or its kind cannot be run.
+    A name is a task or a group of ours, the path of an `items.jsonl` or of an lm-eval YAML, or an lm-eval task with
+    audio and `generate_until`. `limit`: at most so many items a task, by type (see `limited`); the fingerprint is of
+    all of them. Raises UsageError for an unknown name, and UserError where data are missing or a task cannot be run.
     """
     if not names:
         raise UsageError("no task named", allowed=[*catalog.groups(), *(card.name for card in catalog.list_tasks())])
@@ -87,8 +86,7 @@ def _of_card(card: catalog.Card, data_dirs: Mapping[str, str]) -> Loaded:
     """A task of ours, through lm-eval: its YAML says which reader reads its documents."""
     state = catalog.data_state(card, data_dirs)
     items = [docs.item_of(doc) for doc in docs.built(card.yaml, data_dirs).eval_docs]
-    types = _types_from(items)
-    return _finished(dataclasses.replace(card.task(), revision=state.revision, types_from=types), items)
+    return _finished(dataclasses.replace(card.task(), revision=state.revision, types_from=types_from(items)), items)
 
 
 def _of_file(path: Path, name: str) -> Loaded:
@@ -100,7 +98,7 @@ def _of_file(path: Path, name: str) -> Loaded:
         docs.metrics_for(items),
         OWN,
         Generation(max_new_tokens=128),
-        types_from=_types_from(items),
+        types_from=types_from(items),
     )
     return _finished(task, items)
 
@@ -121,15 +119,6 @@ def _finished(task: Task, items: list[Item]) -> Loaded:
     if not items:
         raise UserError(f"{task.name} has no items")
     return dataclasses.replace(task, fingerprint=dataset_fingerprint(items)), items
-
-
-def _types_from(items: Iterable[Item]) -> TypesFrom:
-    """Who says of what type the questions are: the reader notes it in an item's origin where it is not the data."""
-    items = [item for item in items if item.type is not None]
-    for source in ("rules", "sidecar"):
-        if any(item.origin.get("type_from") == source for item in items):
-            return source
-    return "column" if items else "none"
 
 
 def _is_items_file(name: str) -> bool:
