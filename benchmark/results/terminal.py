@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from cpbench.records import Estimate, Results, Score
+from cpbench.records import Results, Score
 
 
 @dataclass(frozen=True)
@@ -16,40 +16,21 @@ class Line:
     condition: str
     metric: str
     judge_id: str | None  # None: no judge
-    estimate: Estimate
-    coverage: float
-    worst: float | None  # None: nothing is missing
-    best: float | None
-    leaked: bool
-    types: Mapping[str, Score]  # by question type, where there is more than one
+    whole: Score | None  # over all items; None where the metric has a value on single question types only
+    types: Mapping[str, Score]  # by question type, in the order of QTYPES
 
 
 def tables(results: Results) -> list[Line]:
     """Return a line for every metric of every task and condition, with its question types beside it.
 
-    >>> from cpbench.records import ModelCard
-    >>> tables(Results("r", ModelCard("echo", "null"), (), (), {}))
-    []
+    >>> from cpbench.records import Estimate, ModelCard
+    >>> score = Score("cpqa", "audio", "all", "accuracy", None, Estimate(0.5, 0.3, 0.7, 0.1, 40, 12, "t"))
+    >>> (line,) = tables(Results("a-run", ModelCard("demo", "speechlm"), (), (score,), {}))
+    >>> line.metric, line.whole.estimate.value, dict(line.types)
+    ('accuracy', 0.5, {})
     """
     found: dict[tuple[str, str, str, str | None], dict[str, Score]] = {}
     for score in results.scores:
         key = (score.task, score.condition, score.metric, score.judge_id)
         found.setdefault(key, {})[score.slice] = score
-    return [_line(parts) for parts in found.values()]
-
-
-def _line(parts: Mapping[str, Score]) -> Line:
-    types = {name: score for name, score in parts.items() if name != "all"}
-    whole = parts.get("all") or next(iter(types.values()))
-    return Line(
-        whole.task,
-        whole.condition,
-        whole.metric,
-        whole.judge_id,
-        whole.estimate,
-        whole.coverage,
-        whole.worst,
-        whole.best,
-        whole.leaked,
-        types,
-    )
+    return [Line(*key, slices.pop("all", None), slices) for key, slices in found.items()]

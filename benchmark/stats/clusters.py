@@ -90,11 +90,11 @@ def cluster_interval(value: float, influence: Array, *ids: Sequence[object], lev
         return Estimate(float(value), None, None, None, len(influence), 1, "none: one cluster")
     if crossing is None:
         variance, freedom = _variance(influence, first), clusters - 1
-        method = f"t, {freedom} degrees of freedom, clustered one way"
+        method = f"{_named(freedom)}, clustered one way"
     else:
         variance, how = _two_way(influence, first, crossing)
         freedom = min(clusters, _count(crossing)) - 1
-        method = f"t, {freedom} degrees of freedom, clustered {how}"
+        method = f"{_named(freedom)}, clustered {how}"
     se = float(np.sqrt(variance))
     if se == 0:
         method += ", no spread between clusters"  # no width is then no certainty
@@ -196,6 +196,10 @@ def _two_way(influence: Array, first: npt.NDArray[np.intp], second: npt.NDArray[
     crossed = one + other - _variance(influence, both.reshape(-1))
     rounding = 1e-12 * max(one, other)  # a difference of equals is zero only up to rounding
     return (crossed, "two ways") if crossed > rounding else (max(one, other), "by the wider of two ways")
+
+
+def _named(freedom: int) -> str:
+    return f"t, {freedom} degree{'s' * (freedom > 1)} of freedom"
 
 
 def _t(freedom: int, level: float) -> float:
