@@ -1,0 +1,49 @@
+"""When to stop asking: a run that would only collect failures ends, and keeps what it has."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+
+from cpbench.errors import UserError
+
+IN_A_ROW = 20  # failures of any kind
+FIRST = 50  # of so many first calls ...
+AT_MOST = 10  # ... so many may fail by the endpoint's own fault
+AGAIN = "the same command again: it goes on where it stopped"
+
+
+@dataclass
+class Breaker:
+    """Counts one endpoint's successes and failures; its methods may be called from any thread."""
+
+    endpoint: str  # for the message
+    answered: int = 0
+    _calls: int = 0
+    _faults: int = 0
+    _in_a_row: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def success(self) -> None:
+        with self._lock:
+            self.answered += 1
+            self._calls += 1
+            self._in_a_row = 0
+
+    def failure(self, reason: str, *, of_request: bool) -> None:
+        """Count a failure. `of_request`: the endpoint is well and refuses this one request (HTTP 400).
+
+        Raises UserError after 20 failures in a row, and after more than 10 of the first 50 that are the endpoint's own.
+        """
+        with self._lock:
+            self._calls += 1
+            self._in_a_row += 1
+            self._faults += 0 if of_request or self._calls > FIRST else 1
+            if self._in_a_row >= IN_A_ROW:
+                raise UserError(
+                    f"{self.endpoint}: {self._in_a_row} calls in a row failed, the last: {reason}", mend=AGAIN
+                )
+            if self._faults > AT_MOST:
+                raise UserError(
+                    f"{self.endpoint}: {self._faults} of the first {self._calls} calls failed: {reason}", mend=AGAIN
+                )
