@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from cpbench.errors import UsageError
+from cpbench.errors import UsageError, UserError
 from cpbench.flow.batching import Shortage, in_batches
 from cpbench.flow.device import best_device, best_dtype, use_all_cores
 from cpbench.models.local.ear import frame_mask, join, spans, valid
@@ -31,7 +31,7 @@ from cpbench.records import Generation, Heard, ModelCard, Prediction, Turn
 __all__ = ["LocalModel", "Prompts", "conversation"]
 
 WORDS_COST = 4.0  # seconds of audio that a turn's words and answer count as
-BUDGET = {"cpu": (120.0, 4), "gpu": (960.0, 64)}  # padded seconds, and turns, of a batch
+BUDGET = {"cpu": (140.0, 8), "gpu": (960.0, 64)}  # padded seconds, and turns, of a batch
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,7 @@ class LocalModel:
     def __post_init__(self) -> None:
         if isinstance(self.batch_size, int) and self.batch_size < 1:
             raise UsageError("batch_size is auto or at least 1, not", value=self.batch_size)
-        if not self._checkpoint or not self.card:
-            raise AssertionError("a checkpoint and a card are never false")
+        _ = self.card
 
     @cached_property
     def _checkpoint(self) -> Checkpoint:
@@ -135,18 +134,19 @@ class LocalModel:
         return in_batches(turns, self._answered, cost=self._cost, budget=budget, most=most, shortage=shortage)
 
     def listen(self, turns: Sequence[Turn]) -> list[Listened]:
-        """What enters the encoder for each turn, and what the model would say next: one batch, prepared as for answers."""
+        """What enters the encoder for each turn, and what comes next: one batch, prepared as for answers."""
         fitted = [self._taken(turn) for turn in turns]
         inputs = self.prompts.encoded(fitted)
         with entering(self._speaker.model) as entered:
             scores = self._speaker.next_scores(inputs)
         if not entered:
             return [Listened(row, None, None) for row in scores]
-        rows = entered[0].float().cpu().numpy()
-        mask = frame_mask(inputs, len(rows))
-        seen = [valid(row, None if mask is None else mask[place].cpu()) for place, row in enumerate(rows)]
-        counts = [sum(map(self.prompts.ear.rows, turn.heard)) for turn in fitted]
-        taken = [join(seen[part]) if seen[part] else None for part in spans(counts)]
+        rows, mask = entered[0].float().cpu().numpy(), frame_mask(inputs)
+        seen = [valid(row, None if mask is None else mask[place]) for place, row in enumerate(rows)]
+        parts = spans(self.prompts.ear, fitted, len(rows))
+        if parts is None:
+            raise UserError(f"{self.card.name}: {len(rows)} rows of features for {len(turns)} turns: whose are they?")
+        taken = [join(seen[part]) if seen[part] else None for part in parts]
         return [
             Listened(row, features, None if features is None else features.shape[-1] * self.prompts.ear.hop)
             for row, features in zip(scores, taken, strict=True)
@@ -193,16 +193,18 @@ class LocalModel:
 
     def _heard(self, turns: list[Turn], inputs: Any) -> list[float]:
         """Seconds of audio that the inputs hold for each turn, by the mask of their frames where there is one."""
-        ear = self.prompts.ear
-        counts = [sum(map(ear.rows, turn.heard)) for turn in turns]
-        sent = [sum(part.seconds for part in turn.heard) for turn in turns]
-        mask = frame_mask(inputs, sum(counts))
-        if mask is None:
+        hop, mask = self.prompts.ear.hop, frame_mask(inputs)
+        sent = [sum((part.seconds for part in turn.heard), 0.0) for turn in turns]
+        parts = None if mask is None else spans(self.prompts.ear, turns, len(mask))
+        if mask is None or parts is None:
             return sent
-        held = [float((mask[part] > 0).sum()) * ear.hop for part in spans(counts)]
-        slack = [2 * count * ear.hop for count in counts]  # the last frames are rounded
+        frames = [int((mask[part] > 0).sum()) for part in parts]
+        rounding = [
+            2 * hop * (part.stop - part.start) for part in parts
+        ]  # the last frame of a row is a whole one or none
         return [
-            whole if whole - span <= rounding else span for whole, span, rounding in zip(sent, held, slack, strict=True)
+            whole if whole - count * hop <= slack else count * hop
+            for whole, count, slack in zip(sent, frames, rounding, strict=True)
         ]
 
     def _generation(self, turn: Turn) -> Generation:

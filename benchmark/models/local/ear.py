@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
 
 from cpbench.audio import windows
-from cpbench.records import Heard
+from cpbench.records import Heard, Turn
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,8 @@ class Ear:
 
     extractor: Any
     window: float | None  # seconds of one audio part that the model can take; None: no bound known
-    chunk: float | None  # seconds that one row of features spans, where the extractor works in fixed chunks
+    chunk: float | None  # seconds that one row of features spans at most, where the processor works in chunks
+    padded: bool  # whether a row spans the whole chunk however short its content
 
     @property
     def sampling_rate(self) -> int:
@@ -36,13 +38,17 @@ class Ear:
         return 1 if self.chunk is None else max(1, math.ceil(len(heard.wave) / round(self.chunk * heard.sampling_rate)))
 
     def padded_seconds(self, heard: Heard) -> float:
-        """What encoding this part costs, in seconds of audio: chunks are encoded whole, however short their content."""
-        return heard.seconds if self.chunk is None else self.rows(heard) * self.chunk
+        """What encoding this part costs, in seconds of audio."""
+        return self.rows(heard) * self.chunk if self.chunk is not None and self.padded else heard.seconds
 
     def features(self, heard: Heard) -> np.ndarray:
-        """What the extractor makes of a wave, called directly: float32, valid frames only, chunks joined in time."""
-        pieces = [heard] if self.chunk is None else windows(heard, self.chunk)
-        return join([self._features_of(piece.wave) for piece in pieces])
+        """What the extractor makes of a wave, called directly: float32 (features, frames), chunks joined in time."""
+        if self.chunk is None:
+            return self._features_of(heard.wave)
+        if self.window == self.chunk:  # it cuts: what is longer comes to it in windows
+            return join([self._features_of(piece.wave) for piece in windows(heard, self.chunk)])
+        size = round(self.chunk * heard.sampling_rate)
+        return join([self._features_of(heard.wave[start : start + size]) for start in range(0, len(heard.wave), size)])
 
     def _features_of(self, wave: np.ndarray) -> np.ndarray:
         import torch
@@ -56,16 +62,19 @@ class Ear:
             made = self.extractor([wave], **options)
         tensors = {key: torch.as_tensor(value) for key, value in made.items() if not isinstance(value, list)}
         row = next(value for value in tensors.values() if value.is_floating_point() and value.ndim == 3)[0]
-        return valid(row.float().numpy(), frame_mask(tensors, 1))
+        return valid(row.float().numpy(), frame_mask(tensors))
 
 
 def ear_of(processor: Any) -> Ear:
     """Read an extractor's limits off its attributes.
 
-    Processors that chunk by themselves state `max_audio_len` (AudioFlamingo3, GLM-ASR); the Whisper extractor cuts, without
-    a word, at `chunk_length`; others (Gemma3n) cut at the `max_length` of their call.
+    Processors that chunk by themselves state `max_audio_len` (AudioFlamingo3, GLM-ASR) or `window_seconds` (speechlm,
+    without a bound); the Whisper extractor cuts, without a word, at `chunk_length`; others (Gemma3n) cut at the
+    `max_length` of their call.
     """
     extractor = processor._audio_processor
+    if (span := getattr(processor, "window_seconds", None)) is not None:
+        return Ear(extractor, None, float(span), padded=not getattr(processor, "trim", False))
     chunk = getattr(extractor, "chunk_length", None)
     longest = getattr(processor, "max_audio_len", None)
     if longest is None and chunk is None:
@@ -73,13 +82,13 @@ def ear_of(processor: Any) -> Ear:
         longest = default / extractor.sampling_rate if isinstance(default, int) else None
     if chunk is not None and longest is not None:
         longest = longest // chunk * chunk
-    return Ear(extractor, float(longest) if longest else _seconds(chunk), _seconds(chunk))
+    return Ear(extractor, float(longest) if longest else _seconds(chunk), _seconds(chunk), padded=True)
 
 
-def frame_mask(inputs: Mapping[str, Any], rows: int) -> Any | None:
-    """The (rows, frames) mask of valid feature frames among a model's inputs, by its shape; None: there is none."""
+def frame_mask(inputs: Mapping[str, Any]) -> Any | None:
+    """The (rows, frames) mask of valid feature frames among a model's inputs; None: there is none."""
     for name, value in inputs.items():
-        if "mask" in name and name != "attention_mask" and getattr(value, "ndim", 0) == 2 and len(value) == rows:
+        if "mask" in name and name != "attention_mask" and getattr(value, "ndim", 0) == 2:
             return value
     mask = inputs.get("attention_mask")  # an extractor alone calls its frame mask so
     return mask if "input_ids" not in inputs and mask is not None and mask.ndim == 2 else None
@@ -99,16 +108,16 @@ def join(rows: list[np.ndarray]) -> np.ndarray:
     return np.concatenate(rows, axis=-1)
 
 
-def spans(counts: list[int]) -> Iterator[slice]:
-    """Consecutive slices of the given lengths.
+def spans(ear: Ear, turns: Sequence[Turn], rows: int) -> list[slice] | None:
+    """Which of a batch's rows of features belong to which turn; None where they do not add up.
 
-    >>> list(spans([1, 2]))
-    [slice(0, 1, None), slice(1, 3, None)]
+    A row is a chunk of an audio part, or the part itself where the extractor makes one row of whatever it is given.
     """
-    start = 0
-    for count in counts:
-        yield slice(start, start + count)
-        start += count
+    for counts in ([sum(map(ear.rows, turn.heard)) for turn in turns], [len(turn.heard) for turn in turns]):
+        if sum(counts) == rows:
+            ends = list(accumulate(counts))
+            return [slice(end - count, end) for end, count in zip(ends, counts, strict=True)]
+    return None
 
 
 def _seconds(value: float | None) -> float | None:

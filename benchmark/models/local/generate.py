@@ -95,7 +95,7 @@ class Speaker:
         return options
 
     def _penalty(self) -> dict[str, Any]:
-        """The checkpoint's repetition penalty, blind to padding: else an answer would depend on its neighbours' length."""
+        """The checkpoint's repetition penalty, blind to padding: else answers depend on their neighbours' length."""
         penalty = self._talker.generation_config.repetition_penalty
         if penalty is None or penalty == 1.0:
             return {}

@@ -65,8 +65,8 @@ class Checkpoint:
 def open_checkpoint(source: Source) -> Checkpoint:
     """Read everything but the weights, and refuse what cannot run.
 
-    Raises UserError: no such folder or Hub id, no config, an unreachable Hub, a checkpoint without a processor, one that
-    takes no audio, weights that are not safetensors, an adapter without its base.
+    Raises UserError: no such folder or Hub id, no config, an unreachable Hub, a checkpoint without a processor, one
+    that takes no audio, weights that are not safetensors, an adapter without its base.
     """
     adapter, source = _adapter_and_base(source)
     config = _config(source)
@@ -155,8 +155,7 @@ def _config(source: Source) -> Any:
         raise refusal(source.path, error) from error
     if str(kind).startswith("voxtral"):
         raise UserError(
-            f"{source.path} is a Voxtral, which takes audio only through mistral-common's own requests, not through its "
-            "chat template",
+            f"{source.path} is a Voxtral, which takes audio through mistral-common's requests alone",
             mend="serve it with vLLM, and --model openai/NAME -M base_url=...",
         )
     return config

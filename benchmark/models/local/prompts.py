@@ -22,7 +22,7 @@ LEFT = {"padding": True, "padding_side": "left"}
 """Left, or the answers of the shorter prompts change; under text_kwargs, or the features lose their padding."""
 PLAIN = (
     "{% for message in messages %}{% for part in message['content'] %}{% if part['type'] == 'audio' %}AUDIO{% else %}"
-    "{{ part['text'] }}{% endif %}\n{% endfor %}{% endfor %}"
+    "{{ part['text'] }}{% endif %}{{ '\n' }}{% endfor %}{% endfor %}"
 )
 """For a processor without a chat template: the audio, a line break, the question, a line break."""
 
@@ -54,7 +54,7 @@ class Prompts:
 
     @cached_property
     def template(self) -> str:
-        """The chat template; the plain one where the processor has none. Raises UserError for a model without either."""
+        """The chat template, or PLAIN. Raises UserError for a processor without template and audio token."""
         own = self.processor.chat_template or getattr(self.processor.tokenizer, "chat_template", None)
         if isinstance(own, dict):
             own = own.get("default")

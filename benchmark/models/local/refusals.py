@@ -23,32 +23,41 @@ UNREACHABLE = {
 def refusal(path: str, error: BaseException) -> UserError:
     """What the libraries' error about `path` means to its user."""
     kinds = {type(cause).__name__ for cause in _causes(error)}
+    what, mend = _hub(path, kinds) or _files(path, error)
+    return UserError(what, mend=mend)
+
+
+def _hub(path: str, kinds: set[str]) -> tuple[str, str] | None:
+    """What is wrong and what mends it, where the Hub said no or nothing; None: it is something else."""
+    offline = os.environ.get("HF_HUB_OFFLINE", "").lower() in ("1", "true", "yes", "on")
+    why = "HF_HUB_OFFLINE is set" if offline else "the Hub cannot be reached"
     if "GatedRepoError" in kinds:
-        return UserError(
+        return (
             f"{path} is gated on the Hub: its owner wants its terms accepted",
-            mend=f"accept them at https://huggingface.co/{path}, then hf auth login",
+            f"accept them at https://huggingface.co/{path}, then hf auth login",
         )
     if "RevisionNotFoundError" in kinds:
-        return UserError(f"{path} has no such revision on the Hub", mend="-M revision=main")
+        return f"{path} has no such revision on the Hub", "-M revision=main"
     if "RepositoryNotFoundError" in kinds:
-        return UserError(
-            "neither a folder here nor a model on the Hub:", value=path, mend="hf auth login, if it is private"
-        )
+        return f"{path!r} is neither a folder here nor a model on the Hub", "hf auth login, if it is private"
     if kinds & UNREACHABLE:
-        offline = os.environ.get("HF_HUB_OFFLINE", "").lower() in ("1", "true", "yes", "on")
-        why = "HF_HUB_OFFLINE is set" if offline else "the Hub cannot be reached"
-        return UserError(
+        return (
             f"{path} is not in the local cache, and {why}",
-            mend=f"hf download {path}, on a machine with internet, into the same HF_HOME",
+            f"hf download {path}, on a machine with internet, into the same HF_HOME",
         )
-    if isinstance(error, ImportError):
-        return UserError(f"{path} needs a package that is not installed: {_package(error)}")
+    return None
+
+
+def _files(path: str, error: BaseException) -> tuple[str, str | None]:
+    """What is wrong with the files, or with what is installed."""
     said = _first_line(error)
+    if isinstance(error, ImportError):
+        return f"{path} needs a package that is not installed: {_package(error)}", None
     if "trust_remote_code" in str(error):
-        return UserError(f"{path} brings its own code, which is not run unasked", mend="-M trust_remote_code=true")
+        return f"{path} brings its own code, which is not run unasked", "-M trust_remote_code=true"
     if "safetensors" in said:
-        return UserError(f"{path} has no safetensors weights, and cpbench loads no pickles: {said}")
-    return UserError(f"{path} cannot be opened: {said}")
+        return f"{path} has no safetensors weights, and cpbench loads no pickles: {said}", None
+    return f"{path} cannot be opened: {said}", None
 
 
 def refused_processor(path: str, config: Any, error: BaseException | None) -> UserError:

@@ -1,9 +1,9 @@
 """Tiny random checkpoints of the real transformers classes, saved to disk as a user would have them.
 
-Each maker writes a folder with config, safetensors, generation config (with sampling defaults, as real checkpoints have
-them), a processor with a byte-level BPE tokenizer trained on the spot, and a chat template; and returns the folder. The
-extractors' window is 4 seconds instead of 30, so that the encoders are fast and windows can be tested. Load this module by
-its path (tests/engine/conftest.py shows how): tests are no package.
+Each maker writes a folder with config, safetensors, generation config (with sampling defaults, as real checkpoints
+have them), a processor with a byte-level BPE tokenizer trained on the spot, and a chat template; and returns the
+folder. The extractors' window is 4 seconds instead of 30, so that the encoders are fast and windows can be tested. Load
+this module by its path (tests/engine/conftest.py shows how): tests are no package.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 WINDOW = 4  # seconds
 MELS = 32
-WORDS = (
+WORDS = (  # noqa: SIM905
     "the speaker sounds angry happy sad calm afraid what is said and how who speaks in this clip answer with one word "
     "a woman man child says that train late today because of rain yes no question emotion voice loud soft fast slow"
 ).split()
