@@ -96,9 +96,7 @@ def columns(outcomes: Iterable[Outcome], tasks: Sequence[Task]) -> dict[Column, 
 
 
 def metrics_of(task: Task, judge_id: str | None) -> list[Metric]:
-    """Return a task's metrics: those that need no judge, or those of a judge's scores (all there are, if it names
-    none).
-    """
+    """Return a task's metrics: those that need no judge, or those of a judge's scores (all, if it names none)."""
     named = find_metrics(task.metrics)
     if judge_id is None:
         return [metric for metric in named if not metric.judged]
