@@ -5,9 +5,9 @@ from __future__ import annotations
 import click
 
 
-@click.command()
+@click.command(name="worker")
 @click.option("--new", "file", required=True, metavar="FILE", help="Where to write it; an existing file is kept.")
-def worker(file: str) -> None:
+def command(file: str) -> None:
     """Write a one-file start for a `command:` model: Python 3.8 or later, no packages, two functions to fill in."""
     from pathlib import Path
 

@@ -5,9 +5,9 @@
 A spec is, in this order:
 
 * `demo`, the packaged checkpoint; `hf/ID`, a checkpoint on the Hub or a folder, never anything else;
-* `FILE.py:CLASS`, a class of one's own with the one method `answer(turns)`;
 * NAME, NAME/ARGUMENT or NAME:ARGUMENT, where NAME is a file of this folder or an entry point of the group
   `cpbench.models`: `echo`, `openai/gpt-audio`, `command:./worker.py`. The argument is the part's first option;
+* `FILE.py:CLASS`, a class of one's own with the one method `answer(turns)`;
 * the path of a checkpoint's folder; else ORG/NAME on the Hub.
 
 So `openai/whisper-tiny` is asked of an endpoint even though the Hub has that id (`hf/openai/whisper-tiny` is the

@@ -57,10 +57,10 @@ def _resolve(spec: str) -> tuple[Any, str | None]:
     if name == "hf" and separator:
         path = _given(rest, "hf/ID")
         return _local(), path
-    if ".py" in spec and (spec.endswith(".py") or ".py:" in spec):
-        return parts.find("models", spec), None
     if {name, name.replace("-", "_")} & set(_names()):
         return parts.find("models", name), _given(rest, f"{name}{separator}...") if separator else None
+    if re.search(r"\.py(:|$)", spec):
+        return parts.find("models", spec), None
     path = _checkpoint(spec)
     return _local(), path
 

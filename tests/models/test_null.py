@@ -10,9 +10,7 @@ from cpbench.records import Clip, Item, QType, Request, Turn
 CLIP = Clip("x.wav", "00", 1.0, "r")
 
 
-def item(
-    item_id: str, label: str | None, kind: QType = "DE", task: str = "t", options: tuple[str, ...] = ()
-) -> Item:
+def item(item_id: str, label: str | None, kind: QType = "DE", task: str = "t", options: tuple[str, ...] = ()) -> Item:
     return Item(item_id, task, (CLIP,), "?", (f"reference {label}",), type=kind, label=label, options=options)
 
 
