@@ -130,14 +130,17 @@ def card_at(yaml: str | Path) -> Card:
     """The task of one YAML file, ours or a user's that reads its data with `@corpus`."""
     from lm_eval.tasks._yaml_loader import load_yaml
 
-    return card_of(load_yaml(yaml, resolve_func=False), yaml=str(yaml))
+    config = load_yaml(yaml, resolve_func=False)
+    known = index().get(config.get("task"))
+    if known is not None and Path(known.yaml_path).resolve() == Path(yaml).resolve():
+        return card(config["task"])  # which knows its group
+    return card_of(config, yaml=str(yaml))
 
 
 def card_of(config: Mapping[str, Any], *, yaml: str, group: str | None = None) -> Card:
     """A `Card` from an lm-eval task's configuration."""
-    words = {key: value for key, value in (config.get("metadata") or {}).items() if key not in ("data_dirs", "limit")}
-    words["version"] = str(words.get("version", "0"))
-    words = {"name": config["task"], "group": group, "yaml": yaml, **words}
+    words = dict(config.get("metadata") or {})
+    words |= {"name": config["task"], "group": group, "yaml": yaml, "version": str(words.get("version", "0"))}
     try:
         return build(Card, {**words, "generation": generation_of(config.get("generation_kwargs") or {})})
     except UsageError as error:
