@@ -33,7 +33,7 @@ def rows(
 
     `root` is a folder, a data file, or a Hub id (then `snapshot` at `revision`). A folder in which `save_to_disk`
     folders lie at any depth gives the rows of all of them, by path; `split` keeps those on whose path the name stands.
-    Of another set, `split` None is the test split, else the only one. `subset` is the configuration, where it has several.
+    Of another set, `split` None is the test split, else the only one; `subset` is the configuration, of several.
     Raises UserError for what is not a data set, UsageError for an unknown split or subset.
     """
     where = _root(Path(root), revision)

@@ -119,8 +119,8 @@ def tag_question(question: str, answer: str = "") -> QType:
        left once those of function and of voice are taken away. Then CE, CG, CS, else DE, DG, DS.
 
     Measured on questions typed by hand (`tests/formats/*.tsv`): 164 of 164 of those by which the rules were made, and
-    66 of 80 (.825) of those that were written after them, where most faults are a direct question taken for a contextual
-    one or a rare wording taken for C. So the types of a set without a type column are an approximation.
+    66 of 80 (.825) of those that were written after them, where most faults are a direct question taken for a
+    contextual one or a rare wording taken for C. So the types of a set without a type column are an approximation.
 
     >>> tag_question("Is the speaker a man or a woman?"), tag_question("Why does she sound angry?")
     ('DG', 'CE')
