@@ -116,7 +116,8 @@ def test_iemocap_as_distributed(speak: Any, tmp_path: Path) -> None:
     )
     (dialog / "transcriptions").mkdir()
     (dialog / "transcriptions" / "Ses01F_script01_1.txt").write_text(
-        "Ses01F_script01_1_F000 [006.2901-008.2357]: Excuse me.\nSes01F_script01_1_M000 [010.0100-011.3925]: Do you have it?\n"
+        "Ses01F_script01_1_F000 [006.2901-008.2357]: Excuse me.\n"
+        "Ses01F_script01_1_M000 [010.0100-011.3925]: Do you have it?\n"
     )
     _, items = load("emotion_iemocap", tmp_path)
     neutral, frustrated = items  # the turn without agreement is left out
@@ -134,7 +135,8 @@ def test_iemocap_as_distributed(speak: Any, tmp_path: Path) -> None:
 def test_meld_as_published(speak: Any, tmp_path: Path) -> None:
     (tmp_path / "test_sent_emo.csv").write_text(
         "Sr No.,Utterance,Speaker,Emotion,Sentiment,Dialogue_ID,Utterance_ID,Season,Episode,StartTime,EndTime\n"
-        '1,"Why do all you\'re coffee mugs, have numbers?",Mark,surprise,positive,0,0,3,19,"00:14:38,127","00:14:40,378"\n'
+        '1,"Why do all you\'re coffee mugs, have numbers?",Mark,surprise,positive,0,0,3,19,"00:14:38,127",'
+        '"00:14:40,378"\n'
         '2,Oh.,Rachel,anger,negative,0,1,3,19,"00:14:40,629","00:14:42,255"\n'
     )
     speak("output_repeated_splits_test/dia0_utt0.wav")
@@ -179,7 +181,7 @@ def test_msp_podcast_without_the_split_names_those_it_has(speak: Any, tmp_path: 
         "FileName,EmoClass,EmoAct,EmoVal,EmoDom,SpkrID,Gender,Split_Set\n"
         "MSP-PODCAST_0001_0008.wav,H,4,4,4,1,Male,Development\n"
     )
-    with pytest.raises(UsageError, match="no split 'Test2'.*\n.*allowed: Development"):
+    with pytest.raises(UsageError, match=r"no split 'Test2'.*\n.*allowed: Development"):
         load("emotion_msp_podcast", tmp_path)
 
 

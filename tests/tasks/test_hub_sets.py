@@ -70,7 +70,7 @@ def test_cpqa_whose_folders_do_not_say_which_part_they_are(in_hub_cache: Snapsho
     data = flat([{"context": sound("a"), "instruction": "What?", "answer": "That."}])
     data.save_to_disk(snapshot / "part1")
     data.save_to_disk(snapshot / "part2")
-    with pytest.raises(UserError, match="part1.*part2"):
+    with pytest.raises(UserError, match=r"part1.*part2"):
         load_tasks(["cpqa_human"])
     ((task, items),) = load_tasks(["cpqa_human"], data_dirs={"cpqa_human": str(snapshot / "part1")})
     assert (len(items), task.revision) == (1, None)
@@ -125,7 +125,7 @@ def test_audiobench_rows_are_asked_with_one_wording(
 def test_a_row_whose_answer_names_no_label_is_named(in_hub_cache: Snapshot) -> None:
     snapshot = in_hub_cache("AudioLLMs/meld_emotion_test")
     flat([{"context": sound("x"), "instruction": "?", "answer": "Hard to say."}]).to_parquet(snapshot / "test.parquet")
-    with pytest.raises(UserError, match="no label in the answer.*Hard to say"):
+    with pytest.raises(UserError, match=r"no label in the answer.*Hard to say"):
         load_tasks(["emotion_meld"])
 
 
