@@ -84,7 +84,7 @@ class Speaker:
         with torch.inference_mode(), torch.random.fork_rng(devices, enabled=seed is not None):
             if seed is not None:
                 torch.manual_seed(seed)
-            return self._talker.generate(**inputs, **ends, **options, **self._penalty())
+            return self._talker.generate(**inputs, **ends, **options)
 
     def _options(self, generation: Generation) -> dict[str, Any]:
         options: dict[str, Any] = {"max_new_tokens": generation.max_new_tokens, "do_sample": False}
@@ -93,22 +93,6 @@ class Speaker:
         if generation.stop:
             options |= {"stop_strings": list(generation.stop), "tokenizer": self.tokenizer}
         return options
-
-    def _penalty(self) -> dict[str, Any]:
-        """The checkpoint's repetition penalty, blind to padding: else answers depend on their neighbours' length."""
-        penalty = self._talker.generation_config.repetition_penalty
-        if penalty is None or penalty == 1.0:
-            return {}
-        from transformers import LogitsProcessorList, RepetitionPenaltyLogitsProcessor
-
-        usual, padding = RepetitionPenaltyLogitsProcessor(penalty), self._padding
-
-        def blind(input_ids: Any, scores: Any) -> Any:
-            penalised = usual(input_ids, scores)
-            penalised[:, padding] = scores[:, padding]
-            return penalised
-
-        return {"logits_processor": LogitsProcessorList([blind]), "repetition_penalty": 1.0}
 
     def _answer(self, row: list[int], generation: Generation) -> Answer:
         ended = next((place for place, token in enumerate(row) if token in self._ends), None)

@@ -7,10 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
-import numpy as np
 import pytest
 
-from cpbench.records import Clip, Generation, Heard, Request, Sound, Turn
+from cpbench.records import Turn
 
 
 def _load(path: Path) -> ModuleType:
@@ -40,20 +39,6 @@ def checkpoint(request: pytest.FixtureRequest, checkpoints: dict[str, Path]) -> 
 
 
 @pytest.fixture(scope="session")
-def ask() -> Callable[..., Turn]:
-    """ask(number, seconds, text): a turn about a voice-like sound of its own; seconds None: words alone."""
-
-    def make(number: int, seconds: float | None = 1.0, text: str = "what is said", **generation: object) -> Turn:
-        setting = Generation(**({"max_new_tokens": 10} | generation))  # type: ignore[arg-type]
-        if seconds is None:
-            return Turn(Request(f"i{number}", "t", "audio", text, (), setting), ())
-        time = np.arange(round(seconds * 16000)) / 16000
-        pitch = 90 + 40 * number
-        wave = sum(np.sin(2 * np.pi * pitch * k * time + k) / k for k in range(1, 9)) * (1 + np.sin(9 * time + number))
-        wave = (0.05 * wave + 0.002 * np.random.default_rng(number).standard_normal(len(time))).astype(np.float32)
-        sound = Sound(Clip(f"{number}.wav", f"{number:064x}", seconds, f"r{number}"))
-        return Turn(
-            Request(f"i{number}", "t", "audio", text, (sound,), setting), (Heard(sound, wave, sampling_rate=16000),)
-        )
-
-    return make
+def ask(tiny: ModuleType) -> Callable[..., Turn]:
+    """ask(number, seconds, text, ...): see tiny.turn."""
+    return tiny.turn  # type: ignore[no-any-return]

@@ -13,6 +13,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from cpbench.records import Clip, Generation, Heard, Request, Sound, Turn
+
 WINDOW = 4  # seconds
 MELS = 32
 WORDS = (  # noqa: SIM905
@@ -88,6 +92,23 @@ MAKERS: dict[str, Callable[..., Path]] = {
     "audioflamingo3": audioflamingo3,
     "glmasr": glmasr,
 }
+
+
+def turn(number: int, seconds: float | None = 1.0, text: str = "what is said", **generation: Any) -> Turn:
+    """A question about a voice-like sound of its own: a harmonic tone, its pitch and tremor by `number`.
+
+    `seconds` None: words alone. At most 10 tokens are generated unless `generation` says otherwise.
+    """
+    setting = Generation(**({"max_new_tokens": 10} | generation))
+    if seconds is None:
+        return Turn(Request(f"i{number}", "t", "audio", text, (), setting), ())
+    time = np.arange(round(seconds * 16000)) / 16000
+    pitch = 90 + 40 * number
+    tone = np.sum([np.sin(2 * np.pi * pitch * k * time + k) / k for k in range(1, 9)], axis=0)
+    noise = np.random.default_rng(number).standard_normal(len(time))
+    wave = (0.05 * tone * (1 + np.sin(9 * time + number)) + 0.002 * noise).astype(np.float32)
+    sound = Sound(Clip(f"{number}.wav", f"{number:064x}", seconds, f"r{number}"))
+    return Turn(Request(f"i{number}", "t", "audio", text, (sound,), setting), (Heard(sound, wave, 16000),))
 
 
 def text_only(folder: Path, *, seed: int = 0) -> Path:
