@@ -24,7 +24,10 @@ __all__ = ["extract_label", "labels_named", "split_reasoning"]
 
 Reading = Literal["asserted", "denied", "aside", "content"]
 _LATIN = "a-zà-öø-ÿ0-9"
-_SENTENCE = re.compile(r"(?:[^.!?。;\n]|(?<=\d)\.(?=\d))+[.!?。;\n]*")
+_SENTENCE = re.compile(
+    r"(?:[^.!?。;\n]|(?<=\d)\.(?=\d)){1,1000}[.!?。;\n]*"
+)  # bounded: runaway answers repeat themselves
+_CHINESE = re.compile(r"[一-鿿]")
 _MARKDOWN = re.compile(r"[*_`#~>|\\]+")
 _ARTICLE = re.compile(r"(?:an?|the|eine?|der|die|das) (?=.)")
 _LETTER = re.compile(  # a choice by its letter: alone, in front of the answer, or after "Answer:"
@@ -33,7 +36,12 @@ _LETTER = re.compile(  # a choice by its letter: alone, in front of the answer, 
     r"|(?i:\b(?:answer|option|choice|antwort)|答案|选项?|選項?)(?i:\s*(?:is|ist|would be|is option|是|为|:))*\s*"
     r"(?:[(\[](?P<called_boxed>[A-Za-z])[)\]]|(?P<called>[A-Z])(?![\w'-])(?!\s+[a-z]+ing\b))"
 )
-_LETTERS = re.compile(r"\b([A-Z])\b\s*(?:or|and|oder|und|/|,|&|或|和)\s*\(?([A-Z])\b")
+_LETTERS = re.compile(
+    r"\b([A-Z])\b\)?\s*,?\s*(?:or|and|oder|und|/|,|&|或|和)\s*(?:possibly |maybe |perhaps |even |vielleicht )?\(?([A-Z])\b"
+)
+_CHOICES = re.compile(
+    r"(?:^[ \t]*\(?[A-Za-z][).:][ \t].*(?:\n\s*|\Z)){2,}", re.MULTILINE
+)  # "A. ...", "B. ...", a line each
 
 
 @dataclass(frozen=True)
@@ -71,6 +79,7 @@ def extract_label(answer: str, options: Sequence[str]) -> str | None:
     'no'
     """
     options = tuple(options)
+    answer = _CHOICES.sub("", answer)
     text = _plain(answer)
     reader = _reader(options)
     mentions = reader.read(text)
@@ -121,6 +130,7 @@ class _Reader:
 
     terms: re.Pattern[str]
     owners: tuple[_Term, ...]
+    options: int
     neutral: frozenset[str]  # the options that also stand for "no emotion"
     known: dict[str, _Term] = field(default_factory=dict)  # words already met, and whose they are
 
@@ -133,7 +143,7 @@ class _Reader:
         for sentence in _SENTENCE.finditer(text):
             inside = [m for m in found if sentence.start() <= m.start < sentence.end()]
             for group in _groups(text, inside):
-                reading = _reading(_Place(text, sentence.start(), sentence.end(), inside, group))
+                reading = _reading(_Place(text, sentence.start(), sentence.end(), inside, group, self.options))
                 sure = any(m.sure for m in group)
                 read += [dataclasses.replace(m, reading=reading, sure=sure) for m in group]
         return read
@@ -157,6 +167,7 @@ class _Place:
     end: int
     inside: list[_Mention]  # of the sentence
     group: list[_Mention]
+    options: int  # how many there are
 
     @property
     def before(self) -> str:
@@ -197,7 +208,7 @@ def _reading(place: _Place) -> Reading:
 def _denied(place: _Place) -> bool:
     """A negation stands between the mention before and this group, with no break behind it; or right after the group."""
     before = place.text[place.start : place.group[0].start]
-    harmless = [match.span() for match in _cue("no_negation").finditer(before)]
+    harmless = [match.span() for match in _cue("no_negation").finditer(place.text[place.start : place.end])]
     for match in _cue("negation").finditer(before):
         if match.end() <= len(before) - len(place.before):
             continue
@@ -205,13 +216,15 @@ def _denied(place: _Place) -> bool:
             continue
         if not _cue("breaks").search(before, match.end()):
             return True
-    return _cue("negation_after").match(place.after) is not None
+    return _cue("negation_after").match(place.text, place.group[-1].end) is not None
 
 
 def _listed(place: _Place) -> bool:
     """Options repeated to choose from, or asked about."""
     asked = place.text[place.start : place.end].rstrip().endswith("?")
     if asked and len({m.option for m in place.inside}) > 1:
+        return True
+    if len({m.option for m in place.group}) == max(3, place.options):
         return True
     return place.several and bool(_cue("choices").search(place.before)) and not _cue("mixture").search(place.before)
 
@@ -287,17 +300,17 @@ def _cue(name: str) -> re.Pattern[str]:
 def _reader(options: tuple[str, ...]) -> _Reader:
     """Compile the ways to name each option. Longer terms are tried first, so "two speakers" is not read as "two"."""
     terms = sorted(_terms(options), key=lambda term: (-len(term.pattern), term.pattern))
-    union = "|".join(_bounded(term.pattern) for term in terms) or r"(?!)"
     concepts = {option: _concept(name) for option, name in zip(options, _names(options), strict=True)}
     neutral = frozenset(option for option, concept in concepts.items() if concept in ("neutral", "calm"))
-    return _Reader(re.compile(union), tuple(terms), neutral)
+    return _Reader(_union([term.pattern for term in terms]), tuple(terms), len(options), neutral)
 
 
-def _bounded(pattern: str) -> str:
-    """Whole words where the script has words; Chinese is matched anywhere."""
-    if re.match(r"(?:\(\?:)?[一-鿿]", pattern):
-        return f"(?:{pattern})"
-    return f"(?<![{_LATIN}])(?:{pattern})(?![{_LATIN}])"
+def _union(patterns: list[str]) -> re.Pattern[str]:
+    """Any of the patterns: whole words where the script has words; Chinese is matched anywhere."""
+    chinese = [pattern for pattern in patterns if _CHINESE.search(pattern)]
+    latin = [pattern for pattern in patterns if not _CHINESE.search(pattern)]
+    words = rf"(?<![{_LATIN}])(?:{'|'.join(latin) or '(?!)'})(?![{_LATIN}])"
+    return re.compile("|".join([words, *chinese]))
 
 
 def _terms(options: tuple[str, ...]) -> list[_Term]:
@@ -316,7 +329,9 @@ def _terms(options: tuple[str, ...]) -> list[_Term]:
         if len(claimants) == 1 and pattern not in own
     ]
     bare = {name for name in names if _number(name)}  # "2" alone is less sure than "two speakers"
-    return [_Term(pattern, option, pattern not in {_literal(n) for n in bare}) for pattern, option in own.items()] + shared
+    return [
+        _Term(pattern, option, pattern not in {_literal(n) for n in bare}) for pattern, option in own.items()
+    ] + shared
 
 
 def _whole(option: str) -> str:
@@ -393,6 +408,6 @@ def _counts(number: str | None) -> tuple[tuple[str, bool], ...]:
     between, nouns = counted["between"], counted["nouns"]
     return (
         (rf"{any_word}(?:[ -]{between})*[ -]{nouns}", True),
-        (rf"(?:[一-鿿]{{0}}){any_word}{counted['nouns_zh']}", True),
+        (rf"{any_word}{counted['nouns_zh']}", True),
         *alone,
     )
