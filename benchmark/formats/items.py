@@ -82,7 +82,8 @@ class Line(pydantic.BaseModel):
         data = {key: value for key, value in data.items() if value is not None}
         several = isinstance(data.get("audio"), list)
         clips = len(data["audio"]) if several else 1
-        data["audio"] = data["audio"] if several or "audio" not in data else [data["audio"]]
+        if not several and "audio" in data:
+            data["audio"] = [data["audio"]]
         for key in PER_CLIP:
             value = data.get(key)
             data[key] = value if several and isinstance(value, list) else [value] * clips
@@ -119,10 +120,14 @@ def write(items: Iterable[Item], path: Path) -> None:
     """Write items in the form that `read` takes, whole or not at all; audio by paths relative to the file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.draft")
-    with draft.open("w", encoding="utf-8") as file:
-        for item in items:
-            file.write(json.dumps(_line_of(item, path.absolute().parent), ensure_ascii=False, allow_nan=False) + "\n")
-    draft.replace(path)
+    try:
+        with draft.open("w", encoding="utf-8") as file:
+            for item in items:
+                line = _line_of(item, path.absolute().parent)
+                file.write(json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n")
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def words_key(transcript: str) -> str:
@@ -154,7 +159,7 @@ def _lines(path: Path) -> Iterator[tuple[int, Line]]:
 
 def _parse(where: str, text: str) -> Line:
     try:
-        data = json.loads(text)
+        data = json.loads(text, parse_constant=_no_number)
     except ValueError as error:
         raise UserError(
             f"{where}: not JSON ({error}):", value=text[:80], mend=f"one object a line: {EXAMPLE}"
@@ -174,6 +179,10 @@ def _parse(where: str, text: str) -> Line:
         if span.end <= span.start:
             raise UserError(f"{where}: an emotion from {span.start:g} s should end later than", value=span.end)
     return line
+
+
+def _no_number(constant: str) -> None:
+    raise ValueError(f"{constant} is not JSON: leave the key out, or null")
 
 
 def _explain(where: str, error: pydantic.ValidationError) -> UserError:
