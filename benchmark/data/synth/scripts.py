@@ -94,6 +94,8 @@ def _cast(
     if cast == "solo":
         second = first
     else:
-        second = draw.choice([one for one in people if one != first and (one.gender != first.gender) == (cast == "mixed")])
+        second = draw.choice(
+            [one for one in people if one != first and (one.gender != first.gender) == (cast == "mixed")]
+        )
     feelings = draw.sample(tuple(EMOTIONS), 2)
     return Spoken(words[0], first, feelings[0]), Spoken(words[1], second, feelings[1])

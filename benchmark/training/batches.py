@@ -1,0 +1,166 @@
+"""Packs to tensors: several questions behind one clip, each blind to the others.
+
+The clip is encoded once and its embeddings stand once in the sequence; the attention mask lets a question see the clip and
+itself, and its positions begin where the clip ends. So the numbers are those of one question a sequence, at a fraction of
+the work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from cpbench.audio import load
+from cpbench.records import Sound
+from cpbench.training.rows import Pack, Tokens, tokens
+
+IGNORED = -100
+
+
+class Features:
+    """Each sound's log-mel windows, computed once and kept as float16 (about 16 kB a second of audio)."""
+
+    def __init__(self, processor: Any) -> None:
+        self._processor = processor
+        self._known: dict[Sound, list[torch.Tensor]] = {}
+
+    def windows(self, sound: Sound) -> list[torch.Tensor]:
+        """float16 (mels, frames), one a window. Raises BadClip."""
+        if sound not in self._known:
+            extractor = self._processor.feature_extractor
+            wave = load(sound, extractor.sampling_rate).wave
+            made = self._processor(text=self._processor.audio_token, audio=[wave])
+            pairs = zip(made["input_features"], made["input_features_mask"], strict=True)
+            self._known[sound] = [_valid(mel, mask, self._processor.trim) for mel, mask in pairs]
+        return self._known[sound]
+
+    def embeddings(self, sound: Sound) -> int:
+        step = self._processor.mel_frames_per_embedding
+        return sum(-(-mel.shape[1] // step) for mel in self.windows(sound))
+
+
+def _valid(mel: torch.Tensor, mask: torch.Tensor, trim: bool) -> torch.Tensor:
+    return (mel[:, : int(mask.sum())] if trim else mel).half()
+
+
+class Examples(torch.utils.data.Dataset[dict[str, Any]]):
+    """Packs rendered once; audio stays in `features`."""
+
+    def __init__(self, packs: Sequence[Pack], processor: Any, features: Features) -> None:
+        self._features = features
+        self._packs = [
+            (pack, tokens(pack, processor, [features.embeddings(one) for one in pack.sounds])) for pack in packs
+        ]
+        self._processor = processor
+
+    def __len__(self) -> int:
+        return len(self._packs)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        pack, rendered = self._packs[index]
+        words = pack.transcript
+        spoken = self._processor.tokenizer(f" {words}", add_special_tokens=False)["input_ids"] if words else []
+        return {
+            "input_ids": flat(rendered),
+            "tokens": rendered,
+            "windows": [window for sound in pack.sounds for window in self._features.windows(sound)],
+            "transcript": spoken,
+        }
+
+
+@dataclass
+class Collator:
+    """Examples to one batch; augments the features with `generator`."""
+
+    pad_token_id: int
+    level_jitter: float = 0.0  # decibels
+    masked_frames: float = 0.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        self._generator = np.random.default_rng(self.seed)
+
+    def __call__(self, examples: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
+        batch = packed([example["tokens"] for example in examples], self.pad_token_id)
+        windows = [self._changed(window) for example in examples for window in example["windows"]]
+        if windows:
+            batch |= padded(windows)
+            batch["transcripts"], batch["transcript_lengths"] = _transcripts(examples)
+        return batch
+
+    def _changed(self, window: torch.Tensor) -> torch.Tensor:
+        """Another distance from the microphone, and a few moments unheard."""
+        mel = window.float()
+        if self.level_jitter:
+            mel = (
+                mel + self._generator.normal(0, self.level_jitter) / 20
+            )  # a decade of power is 10 dB and 1/2 in features
+        if self.masked_frames:
+            pieces = self._generator.poisson(self.masked_frames * mel.shape[1] / 12)
+            for start in self._generator.integers(0, mel.shape[1], pieces):
+                mel[:, start : start + self._generator.integers(5, 20)] = mel.mean()
+        return mel
+
+
+def flat(rendered: Tokens) -> list[int]:
+    return rendered.prefix + [token for rest, answer in rendered.branches for token in (*rest, *answer)]
+
+
+def packed(rendered: Sequence[Tokens], pad_token_id: int) -> dict[str, torch.Tensor]:
+    """input_ids, labels, position_ids (B, L) and attention_mask bool (B, 1, L, L): who sees whom."""
+    length = max(len(flat(one)) for one in rendered)
+    ids = torch.full((len(rendered), length), pad_token_id)
+    labels = torch.full((len(rendered), length), IGNORED)
+    positions = torch.zeros(len(rendered), length, dtype=torch.long)
+    seen = torch.eye(length, dtype=torch.bool).repeat(
+        len(rendered), 1, 1
+    )  # padding sees itself, lest softmax divide by 0
+    for row, one in enumerate(rendered):
+        _fill(one, ids[row], labels[row], positions[row], seen[row])
+    return {"input_ids": ids, "labels": labels, "position_ids": positions, "attention_mask": seen[:, None]}
+
+
+def _fill(one: Tokens, ids: torch.Tensor, labels: torch.Tensor, positions: torch.Tensor, seen: torch.Tensor) -> None:
+    shared = len(one.prefix)
+    ids[:shared] = torch.tensor(one.prefix, dtype=torch.long)
+    positions[:shared] = torch.arange(shared)
+    seen[:shared, :shared] = torch.ones(shared, shared, dtype=torch.bool).tril()
+    at = shared
+    for rest, answer in one.branches:
+        own = len(rest) + len(answer)
+        end = at + own
+        ids[at:end] = torch.tensor([*rest, *answer])
+        labels[at + len(rest) : end] = torch.tensor(answer)
+        positions[at:end] = torch.arange(shared, shared + own)
+        seen[at:end, :shared] = True
+        seen[at:end, at:end] = torch.ones(own, own, dtype=torch.bool).tril()
+        at = end
+
+
+def padded(windows: Sequence[torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Windows of different lengths to input_features (W, mels, T) and their mask (W, T)."""
+    longest = max(window.shape[1] for window in windows)
+    features = torch.zeros(len(windows), windows[0].shape[0], longest)
+    mask = torch.zeros(len(windows), longest, dtype=torch.long)
+    for row, window in enumerate(windows):
+        features[row, :, : window.shape[1]] = window
+        mask[row, : window.shape[1]] = 1
+    return {"input_features": features, "input_features_mask": mask}
+
+
+def _transcripts(examples: Sequence[dict[str, Any]]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Targets of the auxiliary loss, one row a window; length 0 where a clip is several windows or its words unknown."""
+    rows = [
+        example["transcript"] if len(example["windows"]) == 1 else []
+        for example in examples
+        for _ in example["windows"]
+    ]
+    lengths = torch.tensor([len(row) for row in rows])
+    targets = torch.zeros(len(rows), max(1, int(lengths.max())), dtype=torch.long)
+    for index, row in enumerate(rows):
+        targets[index, : len(row)] = torch.tensor(row, dtype=torch.long)
+    return targets, lengths

@@ -1,0 +1,53 @@
+"""The training: items to packs, a fresh model, its stages, a checkpoint that `cpbench run` takes as it stands."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from cpbench.errors import UserError
+from cpbench.formats import read
+from cpbench.records import Setting
+from cpbench.training.config import TrainConfig
+from cpbench.training.rows import Pack, packs
+from cpbench.training.watch import Watch, silent
+
+
+def train(config: TrainConfig, watch: Watch = silent) -> Path:
+    """Train a model and save it with its processor and `checkpoint.json`; return its folder.
+
+    The same configuration on the same machine gives the same weights. Raises UserError where the data cannot be learned from.
+    """
+    import torch
+    from transformers import set_seed
+
+    from cpbench.training.batches import Examples, Features
+    from cpbench.training.checkpoint import save
+    from cpbench.training.fresh import speechlm
+    from cpbench.training.stages import run_stage
+
+    begun = time.monotonic()
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    items = [item for path in config.data for item in read("items", path, task=Path(path).stem)]
+    items = [item for item in items if item.split == "train"]
+    if not items:
+        raise UserError(f"no training items in {', '.join(config.data)}", mend='lines with "split": "train"')
+    made = packs(items, config.conditions, Setting(config.seed, config.tag_template), config.seed)
+    set_seed(config.seed)
+    model, processor = speechlm(config.sizes, _texts(made))
+    features = Features(processor)
+    examples = Examples(made, processor, features)
+    for stage in config.stages:
+        run_stage(model, processor, examples, config, stage, watch)
+    return save(model, processor, items, config, seconds=time.monotonic() - begun)
+
+
+def _texts(made: Sequence[Pack]) -> Iterable[str]:
+    """All that the vocabulary should spell well: words stand behind a space, as they do in a sentence."""
+    rows = itertools.chain.from_iterable(pack.rows for pack in made)
+    asked = ((row.request.text, row.answer) for row in rows)
+    spoken = (f" {pack.transcript}" for pack in made if pack.transcript)
+    return itertools.chain(itertools.chain.from_iterable(asked), spoken)
