@@ -1,10 +1,10 @@
 """From a model's words to what is scored: which of a question's options an answer names, if it names one.
 
-An answer is read in steps. It is made plain (one case, no Markdown); the mentions of each option are found; each mention
-is read in its sentence as asserted, denied ("not angry"), set aside (a first impression, a list to choose from, what the
-words rather than the voice say); and what stands asserted is the verdict, if it is one option. A hedge has no label.
+An answer is read in steps. It is made plain (one case, no Markdown); the mentions of each option are found; each is read
+in its sentence as asserted, denied ("not angry"), aside (a first impression, a list to choose from), or content (what the
+words say, not the voice); and what stands asserted is the verdict, if it is one option. A hedge has no label.
 
-The words are data: `lexicon.toml`. Languages: English, German, Chinese; options of any other wording match as they stand.
+The words are data: `lexicon.toml`, in English, German and Chinese; options of any other wording match as they stand.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ _LETTER = re.compile(  # a choice by its letter: alone, in front of the answer, 
     r"(?:[(\[](?P<called_boxed>[A-Za-z])[)\]]|(?P<called>[A-Z])(?![\w'-])(?!\s+[a-z]+ing\b))"
 )
 _LETTERS = re.compile(
-    r"\b([A-Z])\b\)?\s*,?\s*(?:or|and|oder|und|/|,|&|或|和)\s*(?:possibly |maybe |perhaps |even |vielleicht )?\(?([A-Z])\b"
+    r"\b([A-Z])\b\)?\s*,?\s*(?:or|and|oder|und|/|,|&|或|和)\s*"
+    r"(?:possibly |maybe |perhaps |even |vielleicht )?\(?([A-Z])\b"
 )
 _CHOICES = re.compile(
     r"(?:^[ \t]*\(?[A-Za-z][).:][ \t].*(?:\n\s*|\Z)){2,}", re.MULTILINE
@@ -65,8 +66,9 @@ class _Term:
 def extract_label(answer: str, options: Sequence[str]) -> str | None:
     """Return the one option that the answer commits itself to, or None: none named, several, all denied, or a refusal.
 
-    Where options are choices, a letter ("B", "(b)", "Answer: B") is the option of that place; if the words beside it name
-    another option, there is no label. Names of options win over synonyms, and a synonym that two options share is no name.
+    Where options are choices, a letter ("B", "(b)", "Answer: B") is the option of that place; if the words beside it
+    name another option, there is no label. Names of options win over synonyms, and a synonym that two options share
+    names neither. A second label, however weakly put ("with a hint of sadness"), is a hedge.
 
     >>> extract_label("Not angry, but rather sad.", ["anger", "sadness", "joy"])
     'sadness'
@@ -206,7 +208,7 @@ def _reading(place: _Place) -> Reading:
 
 
 def _denied(place: _Place) -> bool:
-    """A negation stands between the mention before and this group, with no break behind it; or right after the group."""
+    """A negation stands between the last mention and this group, with no break behind it; or right after the group."""
     before = place.text[place.start : place.group[0].start]
     harmless = [match.span() for match in _cue("no_negation").finditer(place.text[place.start : place.end])]
     for match in _cue("negation").finditer(before):
@@ -403,11 +405,12 @@ def _counts(number: str | None) -> tuple[tuple[str, bool], ...]:
         return ()
     counted = _lexicon()["counted"]
     words = _lexicon()["numbers"][number]
-    any_word = "(?:" + "|".join(_literal(word) for word in words) + ")"
+    chinese = "|".join(word for word in words if _CHINESE.search(word) or word.isdigit())
+    latin = "|".join(_literal(word) for word in words if not _CHINESE.search(word))
     alone = [(_literal(word), False) for word in words if word not in counted["not_alone"]]
     between, nouns = counted["between"], counted["nouns"]
     return (
-        (rf"{any_word}(?:[ -]{between})*[ -]{nouns}", True),
-        (rf"{any_word}{counted['nouns_zh']}", True),
+        (rf"(?:{latin})(?:[ -]{between})*[ -]{nouns}", True),
+        (rf"(?:{chinese}){counted['nouns_zh']}", True),
         *alone,
     )

@@ -86,7 +86,7 @@ def _marked(raw: str) -> str:
 
 
 def _segments(raw: str) -> tuple[list[_Segment], bool]:
-    """What is said and what is thought, in order, and whether all is closed; `stray`: a closing mark without its opening."""
+    """What is said and thought, in order, and whether all is closed; `stray`: a closing mark without its opening."""
     segments: list[_Segment] = []
     inside, depth, at = "", 0, 0
     for mark in _MARK.finditer(raw):
