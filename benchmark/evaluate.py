@@ -67,11 +67,29 @@ def evaluate(config: RunConfig, watching: Watching | None = None) -> Run:
 def score(run: Run) -> Run:
     """Compute a run's results from what lies in its folder, and write results.json. Needs no model, audio or torch."""
     outcomes = list(run.outcomes())
-    scores = results.compute(outcomes, run.tasks)
     usage = {key: float(run.manifest[key]) for key in ("wall_s", "items_per_second") if key in run.manifest}
-    made = Results(run.name, run.card, run.tasks, scores, {}, usage, tuple(results.caveats(outcomes, run.tasks)))
-    write_json(run.folder / "results.json", results.to_lm_eval(made))
+    caveats = results.caveats(outcomes, run.tasks, partial=run.config.limit is not None)
+    said = (*_unasked(run, len(outcomes)), *caveats)
+    made = Results(
+        run.name,
+        run.card,
+        run.tasks,
+        results.compute(outcomes, run.tasks),
+        {},
+        usage,
+        said,
+    )
+    tallies = results.tally(outcomes, run.tasks)
+    write_json(run.folder / "results.json", results.to_lm_eval(made, tallies=tallies, config=run.settings))
     return dataclasses.replace(run, results=made)
+
+
+def _unasked(run: Run, answered: int) -> list[str]:
+    """What must be said of a run that has not asked everything yet: one shard, or one that was stopped."""
+    asked = run.manifest.get("asked_in_all", answered)
+    if answered >= asked:
+        return []
+    return [f"{asked - answered} of {asked} questions are not answered: a shard is missing, or the run was stopped"]
 
 
 def _check_rights(model: Model, tasks: Loaded, config: RunConfig) -> None:

@@ -55,6 +55,11 @@ class Run:
         """The model that ran, as it described itself."""
         return _read(ModelCard, self.manifest["model"])
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The configuration as plain values."""
+        return _plain(self.config)
+
     def outcomes(self) -> Iterator[Outcome]:
         """Every prediction with its item, in the order of the file."""
         items = {(item.task, item.id): item for item in self.items}

@@ -14,7 +14,7 @@ import click
 def command(folders: tuple[Path, ...], out: Path, as_json: bool) -> None:
     """Bring the shards of one run together, and score it.
 
-    What no shard has answered is named; the merged run can be continued without --shard.
+    It says how much no shard has answered; the merged run can be continued without --shard.
     """
     from cpbench.cli.show import show_results
     from cpbench.evaluate import score
@@ -23,8 +23,3 @@ def command(folders: tuple[Path, ...], out: Path, as_json: bool) -> None:
     run = score(merge_runs(folders, out))
     if run.results is not None:
         show_results(run, run.results, as_json=as_json)
-    answered, asked = len(run.predictions), run.manifest.get("asked_in_all", 0)
-    if answered < asked:
-        click.echo(
-            f"{asked - answered} of {asked} questions are not answered: a shard is missing or was stopped", err=True
-        )

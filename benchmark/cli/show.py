@@ -24,7 +24,7 @@ def show_results(run: Run, results: Results, *, as_json: bool) -> None:
     console = _console()
     for (task, condition), scores in _by_table(results.scores).items():
         console.print(_table(f"{results.model.name} on {task} ({condition})", scores))
-    console.print("± is the half-width of the 95 % interval, clustered by recording.", style="dim")
+    console.print("In brackets: the 95 % interval, clustered by recording.", style="dim", markup=False)
     for warning in results.warnings:
         console.print(f"! {warning}", style="yellow", markup=False)
     if seconds := results.usage.get("wall_s"):
@@ -73,6 +73,6 @@ def _cell(score: Score | None) -> str:
         return "-"
     estimate, digits = score.estimate, 1 if score.metric.endswith("score") else 3
     text = f"{estimate.value:.{digits}f}"
-    if estimate.high is not None:
-        text += f" ±{estimate.high - estimate.value:.{digits}f}"
-    return text if score.coverage == 1.0 else f"{text} ({score.coverage:.0%} covered)"
+    if estimate.low is not None and estimate.high is not None:
+        text += f"\n\\[{estimate.low:.{digits}f}, {estimate.high:.{digits}f}]"
+    return text if score.coverage == 1.0 else f"{text}\n{score.coverage:.0%} covered"

@@ -5,7 +5,6 @@ absences(outcomes, tasks) -> list[Absent]       the numbers that do not exist, a
 tally(outcomes, tasks) -> tuple[Tally, ...]     how many answers failed or were refused; how much was heard
 caveats(outcomes, tasks) -> list[str]           sentences that belong beside the scores
 to_lm_eval(results) -> ResultsFile              results.json, key by key
-tables(results) -> list[Line]                   the rows of the terminal's table
 """
 
 from __future__ import annotations
@@ -13,6 +12,5 @@ from __future__ import annotations
 from cpbench.results.beside import Tally, caveats, tally
 from cpbench.results.layout import ResultsFile, to_lm_eval
 from cpbench.results.scores import Absent, absences, compute
-from cpbench.results.terminal import Line, tables
 
-__all__ = ["Absent", "Line", "ResultsFile", "Tally", "absences", "caveats", "compute", "tables", "tally", "to_lm_eval"]
+__all__ = ["Absent", "ResultsFile", "Tally", "absences", "caveats", "compute", "tally", "to_lm_eval"]

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from itertools import chain
 
 import pytest
 
@@ -58,4 +59,4 @@ def test_alone_everything_is_ours():
 def test_shards_are_disjoint_and_whole(parts):
     groups = list(range(40))
     shares = [list(shard(groups, (n, parts))) for n in range(parts)]
-    assert sorted(sum(shares, [])) == groups and max(map(len, shares)) - min(map(len, shares)) <= 1
+    assert sorted(chain.from_iterable(shares)) == groups and max(map(len, shares)) - min(map(len, shares)) <= 1

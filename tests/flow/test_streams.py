@@ -83,7 +83,7 @@ def test_prefetch_raises_in_place_and_ends_its_thread():
 
 def test_background_works_while_its_owner_goes_on_and_says_what_went_wrong():
     seen = []
-    with Background(lambda work: seen.extend(work)) as behind:
+    with Background(seen.extend) as behind:
         for n in range(100):
             behind.put(n)
     assert seen == list(range(100))

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from cpbench.records import Estimate, ModelCard, Results, Rights, Score
-from cpbench.results import ResultsFile, compute, tables, tally, to_lm_eval
+from cpbench.results import ResultsFile, compute, tally, to_lm_eval
 
 
 @pytest.fixture
@@ -107,23 +107,3 @@ def test_a_metric_without_a_number_over_all_keeps_its_types(outcome, task):
     made = to_lm_eval(results)
     assert "macro_f1,none" not in made["results"]["task"]
     assert list(made["intervals"]["audio"]["task"]["macro_f1,none"]) == ["DE", "DG"]
-
-
-def test_the_tables_have_a_line_for_each_metric_with_its_types(results):
-    lines = {(line.condition, line.metric, line.judge_id): line for line in tables(results)}
-    line = lines["audio", "overlap_score", None]
-    assert line.whole.estimate.value == pytest.approx(200 / 3)
-    assert {name: score.estimate.value for name, score in line.types.items()} == {"C": 100, "DE": 50}
-    assert lines["audio", "judge_score", "judge-1"].whole.estimate.n == 3
-    assert ("silence", "accuracy", None) in lines
-
-
-def test_a_line_without_a_number_over_all_has_its_types_only(outcome, task):
-    outcomes = [
-        outcome("anger", "anger", type="DE"),
-        outcome("male", "male", type="DG", options=("female", "male")),
-    ]
-    results = Results("r", ModelCard("m", "f"), (task,), compute(outcomes, [task]), {})
-    (line,) = [line for line in tables(results) if line.metric == "macro_f1"]
-    assert line.whole is None
-    assert list(line.types) == ["DE", "DG"]
