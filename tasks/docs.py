@@ -50,7 +50,7 @@ class Audio(Mapping[str, Any]):
         return 3
 
     def __repr__(self) -> str:
-        return f"Audio({self.clip.path!r})"
+        return f"Audio({self.clip.path!r}, {self.clip.sha256})"  # lm-eval's doc_hash is made of this
 
 
 def document(item: Item) -> Document:
@@ -62,6 +62,11 @@ def document(item: Item) -> Document:
         "text": item.prompt or item.question,
         "audio": [Audio(clip) for clip in item.clips],
     }
+
+
+def is_document(doc: object) -> bool:
+    """Whether a document of lm-eval's is one of ours, an item."""
+    return isinstance(doc, dict) and doc.keys() >= {*FIELDS, "text", "audio"}
 
 
 def item_of(doc: Document) -> Item:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import logging
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from cpbench.tasks import catalog, docs
 
 LOG = logging.getLogger("cpbench")
 CLOSE = 0.8  # so like one of our names that it is taken for a slip, without the ten seconds of lm-eval's own index
-PLACEHOLDER = "<audio>"  # where some tasks' texts say that the audio goes; a model's own template places it
+PLACEHOLDER = re.compile(" *<audio> *")  # where some tasks' texts say that the audio goes; a model's own template places it
 
 
 def load(name: str) -> tuple[Task, list[Item]]:
@@ -101,11 +102,11 @@ def _items(task: Any) -> Iterator[Item]:
     for id, raw in zip(ids, docs_, strict=True):
         doc = {key: _lazy(value) for key, value in raw.items()}
         heard = task.doc_to_audio(doc)
-        clips = tuple(_clip(name, one) for one in (heard if isinstance(heard, list | tuple) else [heard]))
+        clips = tuple(clip_heard(name, one) for one in (heard if isinstance(heard, list | tuple) else [heard]))
         choices = tuple(map(str, task.doc_to_choice(doc))) if task.config.doc_to_choice is not None else ()
         targets = _targets(task.doc_to_target(doc), choices)
         text = task.fewshot_context(doc, num_fewshot=0, gen_prefix=task.doc_to_prefix(doc))
-        question = " ".join(text.replace(PLACEHOLDER, " ").split(" ")).strip()
+        question = PLACEHOLDER.sub(" ", text).strip()
         label = targets[0] if targets and targets[0] in choices else None
         yield Item(id, name, clips, question, targets, label=label, options=choices if label else ())
 
@@ -121,7 +122,7 @@ def _lazy(value: Any) -> Any:
     return docs.Audio(clip_of(value)) if isinstance(value, Mapping) and value.keys() == {"bytes", "path"} else value
 
 
-def _clip(task: str, heard: Any) -> Clip:
+def clip_heard(task: str, heard: Any) -> Clip:
     """What a task's doc_to_audio gave, as a clip; bytes and samples go into the cache of clips."""
     if isinstance(heard, docs.Audio):
         return heard.clip

@@ -47,7 +47,7 @@ def foreign(tmp_path: Path) -> Any:
             "doc_to_text": "'Hear <audio> well.'",
             "doc_to_audio": "audio",
             "doc_to_target": "text",
-            "generation_kwargs": '{until: ["\\\\n"], max_gen_toks: 40, temperature: 0.0, do_sample: false}',
+            "generation_kwargs": '{until: ["\\n"], max_gen_toks: 40, temperature: 0.0, do_sample: false}',
             "metadata": "{version: 2.5}",
             **more,
         }
