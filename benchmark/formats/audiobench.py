@@ -130,7 +130,7 @@ class _Found:
     def missing(self, what: str, names: Names) -> UserError:
         return UserError(
             f"row {self.number} has no {what}: its columns are",
-            value=sorted(self.row),
+            value=sorted(key for key in self.row if not key.startswith("__")),  # those are added by readers
             allowed=names,
             mend="a `Columns` with the names of this set",
         )

@@ -99,9 +99,10 @@ def _entry(where: str, row: Any) -> tuple[str, QType]:
     key = str(row.get("id") or row.get("question_sha256") or "") if isinstance(row, dict) else ""
     if not key:
         raise UserError(f"{where}: has neither id nor question_sha256:", value=row, mend='{"id": "...", "type": "CE"}')
-    kind = read_type(str(row.get("type")))
+    word = str(row.get("type") or "")
+    kind = read_type(word)
     if kind is None:
-        raise UsageError(f"{where}: unknown question type", value=row.get("type"), allowed=QTYPES)
+        raise UsageError(f"{where}: unknown question type", value=word, allowed=QTYPES)
     return key, kind
 
 

@@ -57,6 +57,12 @@ def dataset(rows, features):
 
 
 @pytest.fixture
+def made():
+    """made(rows, features) -> a data set."""
+    return dataset
+
+
+@pytest.fixture
 def flat(sound_bytes):
     """flat(n, **columns) -> a data set of flat rows, two questions a clip; columns: name -> (feature, values)."""
 
