@@ -1,8 +1,8 @@
 """From a model's words to what is scored: which of a question's options an answer names, if it names one.
 
-An answer is read in steps. It is made plain (one case, no Markdown); the mentions of each option are found; each is read
-in its sentence as asserted, denied ("not angry"), aside (a first impression, a list to choose from), or content (what the
-words say, not the voice); and what stands asserted is the verdict, if it is one option. A hedge has no label.
+An answer is read in steps. It is made plain (one case, no Markdown); the mentions of each option are found; each is
+read in its sentence as asserted, denied ("not angry"), aside (a first impression, a list to choose from), or content
+(what the words say, not the voice); and what stands asserted is the verdict, if it is one option. A hedge has no label.
 
 The words are data: `lexicon.toml`, in English, German and Chinese; options of any other wording match as they stand.
 """
@@ -14,22 +14,17 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cache, lru_cache
-from importlib.resources import files
-from typing import Any, Literal
+from functools import lru_cache
+from typing import Literal
 
+from cpbench.lexicon import MARKDOWN, Term, concept_of, cue, names_of, plain, terms_of, union
 from cpbench.reasoning import split_reasoning
 
 __all__ = ["extract_label", "labels_named", "split_reasoning"]
 
 Reading = Literal["asserted", "denied", "aside", "content"]
-_LATIN = "a-zà-öø-ÿ0-9"
-_SENTENCE = re.compile(
-    r"(?:[^.!?。;\n]|(?<=\d)\.(?=\d)){1,1000}[.!?。;\n]*"
-)  # bounded: runaway answers repeat themselves
-_CHINESE = re.compile(r"[一-鿿]")
-_MARKDOWN = re.compile(r"[*_`#~>|\\]+")
-_ARTICLE = re.compile(r"(?:an?|the|eine?|der|die|das) (?=.)")
+# Bounded, since runaway answers repeat themselves without an end.
+_SENTENCE = re.compile(r"(?:[^.!?。;\n]|(?<=\d)\.(?=\d)){1,1000}[.!?。;\n]*")
 _LETTER = re.compile(  # a choice by its letter: alone, in front of the answer, or after "Answer:"
     r"\A\s*[(\[]?(?P<alone>[A-Za-z])[)\].:]?\s*\Z"
     r"|\A\s*(?:[(\[](?P<boxed>[A-Za-z])[)\]]|(?P<first>[A-Za-z])[).:])\s"
@@ -40,9 +35,8 @@ _LETTERS = re.compile(
     r"\b([A-Z])\b\)?\s*,?\s*(?:or|and|oder|und|/|,|&|或|和)\s*"
     r"(?:possibly |maybe |perhaps |even |vielleicht )?\(?([A-Z])\b"
 )
-_CHOICES = re.compile(
-    r"(?:^[ \t]*\(?[A-Za-z][).:][ \t].*(?:\n\s*|\Z)){2,}", re.MULTILINE
-)  # "A. ...", "B. ...", a line each
+# The choices repeated, a line each: "A. ...", "B. ...".
+_CHOICES = re.compile(r"(?:^[ \t]*\(?[A-Za-z][).:][ \t].*(?:\n\s*|\Z)){2,}", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -52,15 +46,6 @@ class _Mention:
     option: str
     sure: bool = True  # False: a pronoun, a number alone
     reading: Reading = "asserted"
-
-
-@dataclass(frozen=True)
-class _Term:
-    """One way to name an option, as a regular expression over plain text."""
-
-    pattern: str
-    option: str
-    sure: bool = True
 
 
 def extract_label(answer: str, options: Sequence[str]) -> str | None:
@@ -82,7 +67,7 @@ def extract_label(answer: str, options: Sequence[str]) -> str | None:
     """
     options = tuple(options)
     answer = _CHOICES.sub("", answer)
-    text = _plain(answer)
+    text = plain(answer)
     reader = _reader(options)
     mentions = reader.read(text)
     letters = _letters(answer, options)
@@ -101,19 +86,13 @@ def labels_named(answer: str, options: Sequence[str]) -> tuple[str, ...]:
     ('sadness', 'anger')
     """
     options = tuple(options)
-    mentions = [m for m in _reader(options).read(_plain(answer)) if m.reading != "denied"]
+    mentions = [m for m in _reader(options).read(plain(answer)) if m.reading != "denied"]
     return tuple(dict.fromkeys([*_letters(answer, options), *(m.option for m in mentions)]))
-
-
-def _plain(answer: str) -> str:
-    """One case and one width, straight apostrophes, no Markdown."""
-    text = unicodedata.normalize("NFKC", answer).lower().replace("’", "'").replace("‘", "'")
-    return re.sub(r"[ \t]+", " ", _MARKDOWN.sub(" ", text)).strip()
 
 
 def _letters(answer: str, options: tuple[str, ...]) -> list[str]:
     """The options that the answer names by their letters, A being the first."""
-    text = _MARKDOWN.sub(" ", unicodedata.normalize("NFKC", answer)).strip()
+    text = MARKDOWN.sub(" ", unicodedata.normalize("NFKC", answer)).strip()
     found = [letter for match in _LETTER.finditer(text) for letter in match.groups() if letter]
     found += [letter for match in _LETTERS.finditer(text) for letter in match.groups()]
     places = [ord(letter.upper()) - ord("A") for letter in found]
@@ -131,10 +110,10 @@ class _Reader:
     """Finds the mentions of one tuple of options."""
 
     terms: re.Pattern[str]
-    owners: tuple[_Term, ...]
+    owners: tuple[Term, ...]
     options: int
     neutral: frozenset[str]  # the options that also stand for "no emotion"
-    known: dict[str, _Term] = field(default_factory=dict)  # words already met, and whose they are
+    known: dict[str, Term] = field(default_factory=dict)  # words already met, and whose they are
 
     def read(self, text: str) -> list[_Mention]:
         """Every mention, each read in its sentence."""
@@ -155,7 +134,7 @@ class _Reader:
             term = self.known.get(match.group()) or self._owner(match.group())
             yield _Mention(match.start(), match.end(), term.option, term.sure)
 
-    def _owner(self, words: str) -> _Term:
+    def _owner(self, words: str) -> Term:
         self.known[words] = next(term for term in self.owners if re.fullmatch(term.pattern, words))
         return self.known[words]
 
@@ -190,7 +169,7 @@ def _groups(text: str, mentions: list[_Mention]) -> list[list[_Mention]]:
     """Mentions that are listed together: only commas, "and", "or" and the like between them."""
     groups: list[list[_Mention]] = []
     for mention in mentions:
-        if groups and _cue("glue").fullmatch(text, groups[-1][-1].end, mention.start):
+        if groups and cue("glue").fullmatch(text, groups[-1][-1].end, mention.start):
             groups[-1].append(mention)
         else:
             groups.append([mention])
@@ -202,7 +181,7 @@ def _reading(place: _Place) -> Reading:
         return "denied"
     if _listed(place) or _first_impression(place) or _conceded(place):
         return "aside"
-    if _cue("content_before").search(place.before) or _cue("content_after").match(place.after):
+    if cue("content_before").search(place.before) or cue("content_after").match(place.after):
         return "content"
     return "asserted"
 
@@ -210,15 +189,15 @@ def _reading(place: _Place) -> Reading:
 def _denied(place: _Place) -> bool:
     """A negation stands between the last mention and this group, with no break behind it; or right after the group."""
     before = place.text[place.start : place.group[0].start]
-    harmless = [match.span() for match in _cue("no_negation").finditer(place.text[place.start : place.end])]
-    for match in _cue("negation").finditer(before):
+    harmless = [match.span() for match in cue("no_negation").finditer(place.text[place.start : place.end])]
+    for match in cue("negation").finditer(before):
         if match.end() <= len(before) - len(place.before):
             continue
         if any(start < match.end() and match.start() < end for start, end in harmless):
             continue
-        if not _cue("breaks").search(before, match.end()):
+        if not cue("breaks").search(before, match.end()):
             return True
-    return _cue("negation_after").match(place.text, place.group[-1].end) is not None
+    return cue("negation_after").match(place.text, place.group[-1].end) is not None
 
 
 def _listed(place: _Place) -> bool:
@@ -228,23 +207,23 @@ def _listed(place: _Place) -> bool:
         return True
     if len({m.option for m in place.group}) == max(3, place.options):
         return True
-    return place.several and bool(_cue("choices").search(place.before)) and not _cue("mixture").search(place.before)
+    return place.several and bool(cue("choices").search(place.before)) and not cue("mixture").search(place.before)
 
 
 def _first_impression(place: _Place) -> bool:
     """ "At first I thought of anger, but ...": set aside if something follows."""
-    if not _cue("first_impression").search(place.before):
+    if not cue("first_impression").search(place.before):
         return False
-    return _cue("contrast").search(place.text, place.group[-1].end) is not None
+    return cue("contrast").search(place.text, place.group[-1].end) is not None
 
 
 def _conceded(place: _Place) -> bool:
     """ "Although the words are happy, the voice is sad": set aside unless the main clause only adds to it."""
-    if not _cue("concession").search(place.before) or any(m.end <= place.group[0].start for m in place.inside):
+    if not cue("concession").search(place.before) or any(m.end <= place.group[0].start for m in place.inside):
         return False
     comma, main = place.after.partition(",")[1:]
     follows = any(m.start >= place.group[-1].end for m in place.inside)
-    return bool(comma) and follows and not _cue("also").search(main)
+    return bool(comma) and follows and not cue("also").search(main)
 
 
 # --- From readings to a verdict ---------------------------------------------------------------------------------------
@@ -255,11 +234,11 @@ def _refused(text: str, mentions: list[_Mention], neutral: frozenset[str]) -> li
 
     What is said after "but" counts. "Neutral" never does after a refusal, and after a doubt only behind a "but".
     """
-    refusal = _cue("refusal").search(text)
-    doubt = refusal or _cue("unsure").search(text)
+    refusal = cue("refusal").search(text)
+    doubt = refusal or cue("unsure").search(text)
     if doubt is None:
         return None
-    contrast = _cue("contrast").search(text, doubt.end())
+    contrast = cue("contrast").search(text, doubt.end())
     turned = contrast.end() if contrast else len(text)
     if refusal:
         return [m for m in mentions if m.start >= turned and m.option not in neutral]
@@ -270,7 +249,7 @@ def _verdict(text: str, mentions: list[_Mention]) -> str | None:
     asserted = [m for m in mentions if m.reading == "asserted"]
     if not asserted:
         return _only(m for m in mentions if m.reading == "content")
-    for marker in reversed(list(_cue("verdict").finditer(text))):
+    for marker in reversed(list(cue("verdict").finditer(text))):
         later = [m for m in asserted if m.start >= marker.end()]
         if later and re.fullmatch(r"\s*[,:]?[^,.;!?。]*", text[marker.end() : later[0].start]):
             asserted = later
@@ -283,134 +262,10 @@ def _only(mentions: Iterable[_Mention]) -> str | None:
     return options.pop() if len(options) == 1 else None
 
 
-# --- From the lexicon to patterns -------------------------------------------------------------------------------------
-
-
-@cache
-def _lexicon() -> dict[str, Any]:
-    import tomllib
-
-    return tomllib.loads(files("cpbench").joinpath("lexicon.toml").read_text(encoding="utf-8"))
-
-
-@cache
-def _cue(name: str) -> re.Pattern[str]:
-    return re.compile("|".join(f"(?:{pattern})" for pattern in _lexicon()["cues"][name]))
-
-
 @lru_cache(maxsize=1024)
 def _reader(options: tuple[str, ...]) -> _Reader:
     """Compile the ways to name each option. Longer terms are tried first, so "two speakers" is not read as "two"."""
-    terms = sorted(_terms(options), key=lambda term: (-len(term.pattern), term.pattern))
-    concepts = {option: _concept(name) for option, name in zip(options, _names(options), strict=True)}
+    terms = sorted(terms_of(options), key=lambda term: (-len(term.pattern), term.pattern))
+    concepts = {option: concept_of(name) for option, name in zip(options, names_of(options), strict=True)}
     neutral = frozenset(option for option, concept in concepts.items() if concept in ("neutral", "calm"))
-    return _Reader(_union([term.pattern for term in terms]), tuple(terms), len(options), neutral)
-
-
-def _union(patterns: list[str]) -> re.Pattern[str]:
-    """Any of the patterns: whole words where the script has words; Chinese is matched anywhere."""
-    chinese = [pattern for pattern in patterns if _CHINESE.search(pattern)]
-    latin = [pattern for pattern in patterns if not _CHINESE.search(pattern)]
-    words = rf"(?<![{_LATIN}])(?:{'|'.join(latin) or '(?!)'})(?![{_LATIN}])"
-    return re.compile("|".join([words, *chinese]))
-
-
-def _terms(options: tuple[str, ...]) -> list[_Term]:
-    """The options' own names, then the synonyms that exactly one of them has."""
-    names = _names(options)
-    own = {_literal(name): option for option, name in zip(options, names, strict=True)}
-    own |= {_literal(_whole(option)): option for option in options}
-    claims: dict[tuple[str, bool], set[str]] = {}
-    present = {_concept(name) for name in names}
-    for option, name in zip(options, names, strict=True):
-        for pattern, sure in [*_synonyms(_concept(name), present), *_counts(_number(name))]:
-            claims.setdefault((pattern, sure), set()).add(option)
-    shared = [
-        _Term(pattern, next(iter(claimants)), sure)
-        for (pattern, sure), claimants in claims.items()
-        if len(claimants) == 1 and pattern not in own
-    ]
-    bare = {name for name in names if _number(name)}  # "2" alone is less sure than "two speakers"
-    return [
-        _Term(pattern, option, pattern not in {_literal(n) for n in bare}) for pattern, option in own.items()
-    ] + shared
-
-
-def _whole(option: str) -> str:
-    plain = _plain(option).strip(" .,:;!?\"'()[]")
-    return _ARTICLE.sub("", plain, count=1) if _ARTICLE.match(plain) else plain
-
-
-def _names(options: tuple[str, ...]) -> list[str]:
-    """The options without the words that all of them share: "The speaker is sad" among its like is "sad"."""
-    split = [_whole(option).split() for option in options]
-    common = set.intersection(*map(set, split)) if len(split) > 1 else set()
-    short = [" ".join(word for word in words if word not in common) for words in split]
-    return short if all(short) and len(set(short)) == len(short) else [" ".join(words) for words in split]
-
-
-def _literal(words: str) -> str:
-    """A word as a pattern: "*" is any ending, an umlaut may be spelt with an e."""
-    pattern = re.escape(words).replace(r"\ ", r"\s+")
-    for umlaut, spelt in (("ä", "ae"), ("ö", "oe"), ("ü", "ue"), ("ß", "ss")):
-        pattern = pattern.replace(umlaut, f"(?:{umlaut}|{spelt})")
-    return pattern.replace(r"\*", f"[{_LATIN}]*")
-
-
-@cache
-def _concept(name: str) -> str | None:
-    """The concept that an option's name belongs to."""
-    return next((concept for concept in _lexicon()["concepts"] if _words_of(concept).fullmatch(name)), None)
-
-
-@cache
-def _words_of(concept: str) -> re.Pattern[str]:
-    return re.compile("|".join(f"(?:{_literal(word)})" for word in _lexicon()["concepts"][concept]["words"]))
-
-
-def _synonyms(concept: str | None, present: set[str | None]) -> Iterator[tuple[str, bool]]:
-    """(pattern, sure) of every word for an option's concept, and for those that fall to it for want of an option."""
-    for name, entry in _lexicon()["concepts"].items():
-        if concept is None or concept != _falls_to(name, present):
-            continue
-        yield from ((_literal(word), True) for word in entry["words"])
-        yield from ((pattern, True) for pattern in entry.get("patterns", ()))
-        yield from ((_literal(word), False) for word in entry.get("weak", ()))
-
-
-def _falls_to(concept: str, present: set[str | None]) -> str | None:
-    """The concept among those present that a concept's words name."""
-    concepts = _lexicon()["concepts"]
-    seen: str | None = concept
-    while seen is not None and seen not in present:
-        if concepts[seen].get("unless") in present:
-            return None
-        seen = concepts[seen].get("else")
-    return seen
-
-
-@cache
-def _number(name: str) -> str | None:
-    """The number that an option stands for: "2", "two", "two speakers", "zwei Personen", "两个人"."""
-    for number in _lexicon()["numbers"]:
-        if any(re.fullmatch(pattern, name) for pattern, _ in _counts(number)):
-            return str(number)
-    return None
-
-
-@cache
-def _counts(number: str | None) -> tuple[tuple[str, bool], ...]:
-    """(pattern, sure) of the ways to say a number of speakers."""
-    if number is None:
-        return ()
-    counted = _lexicon()["counted"]
-    words = _lexicon()["numbers"][number]
-    chinese = "|".join(word for word in words if _CHINESE.search(word) or word.isdigit())
-    latin = "|".join(_literal(word) for word in words if not _CHINESE.search(word))
-    alone = [(_literal(word), False) for word in words if word not in counted["not_alone"]]
-    between, nouns = counted["between"], counted["nouns"]
-    return (
-        (rf"(?:{latin})(?:[ -]{between})*[ -]{nouns}", True),
-        (rf"(?:{chinese}){counted['nouns_zh']}", True),
-        *alone,
-    )
+    return _Reader(union([term.pattern for term in terms]), tuple(terms), len(options), neutral)
