@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -78,7 +79,7 @@ def open_checkpoint(source: Source) -> Checkpoint:
         processor=_processor(adapter or source, source, config),
         generation=_generation(source),
         adapter=adapter,
-        notes=_notes(adapter or source),
+        notes=_read(adapter or source, "checkpoint.json") or {},
     )
 
 
@@ -107,23 +108,18 @@ def load_weights(checkpoint: Checkpoint, *, device: str, dtype: str, attn: str |
 
 def _adapter_and_base(source: Source) -> tuple[Source | None, Source]:
     """The adapter, where the path is one, and the checkpoint with the full weights."""
-    from transformers.utils import find_adapter_config_file
-
     if not source.local and _looks_like_a_path(source.path):
         raise UsageError("no such folder:", value=source.path)
-    if source.local and not (Path(source.path) / "config.json").is_file() and not _has_adapter(source):
+    if source.local and not any(
+        (Path(source.path) / name).is_file() for name in ("config.json", "adapter_config.json")
+    ):
         raise UserError(
             "a checkpoint has a config.json (or, an adapter, an adapter_config.json), and this folder has neither:",
             value=source.path,
             mend="the folder that save_pretrained wrote",
         )
-    try:
-        found = find_adapter_config_file(source.path, revision=source.revision)
-    except (OSError, ValueError) as error:
-        raise refusal(source.path, error) from error
-    if found is None or (source.local and not _has_adapter(source)):
+    if (settings := _read(source, "adapter_config.json")) is None:
         return None, source
-    settings = json.loads(Path(found).read_text())
     return source, _base(source, source.base or settings.get("base_model_name_or_path"))
 
 
@@ -201,26 +197,35 @@ def _check_weights(source: Source) -> None:
     )
 
 
-def _notes(source: Source) -> Mapping[str, Any]:
-    """checkpoint.json, which `cpbench train` writes beside the weights; {} for a checkpoint made elsewhere."""
-    path = Path(source.path) / "checkpoint.json"
-    if not source.local:
-        from huggingface_hub import hf_hub_download
-        from huggingface_hub.errors import EntryNotFoundError
-
-        try:
-            path = Path(hf_hub_download(source.path, "checkpoint.json", revision=source.revision))
-        except EntryNotFoundError:  # also: not in the cache of a machine that is offline
-            return {}
-    if not path.is_file():
-        return {}
+def _read(source: Source, name: str) -> dict[str, Any] | None:
+    """One of a checkpoint's JSON files that not every checkpoint has; None: this one has not."""
+    path = Path(source.path) / name if source.local else _downloaded(source, name)
+    if path is None or not path.is_file():
+        return None
     try:
-        notes = json.loads(path.read_text())
+        content = json.loads(path.read_text(encoding="utf-8"))
     except json.JSONDecodeError as error:
         raise UserError(f"{path} is not JSON: {error}") from error
-    if not isinstance(notes, dict):
+    if not isinstance(content, dict):
         raise UserError(f"{path} should hold one object")
-    return notes
+    return content
+
+
+def _downloaded(source: Source, name: str) -> Path | None:
+    """A file of the Hub's, from the cache where it is there; None: the Hub has none, or a cached model came without."""
+    from huggingface_hub import hf_hub_download, try_to_load_from_cache
+    from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    try:
+        return Path(hf_hub_download(source.path, name, revision=source.revision))
+    except LocalEntryNotFoundError as error:
+        if isinstance(try_to_load_from_cache(source.path, "config.json", revision=source.revision), str):
+            return None
+        raise refusal(source.path, error) from error
+    except EntryNotFoundError:
+        return None
+    except (HfHubHTTPError, HFValidationError, OSError) as error:
+        raise refusal(source.path, error) from error
 
 
 def _from_pretrained(config: Any, path: str, options: Mapping[str, Any]) -> tuple[Any, Mapping[str, Any]]:
@@ -248,14 +253,12 @@ def _adapted(model: Any, adapter: Source) -> Any:
     import peft
 
     try:
-        adapted = peft.PeftModel.from_pretrained(model, adapter.path, revision=adapter.revision)
+        with warnings.catch_warnings():  # PEFT 0.21 asks transformers 5.23 by an old name
+            warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)
+            adapted = peft.PeftModel.from_pretrained(model, adapter.path, revision=adapter.revision)
     except (ValueError, RuntimeError, OSError) as error:
         raise UserError(f"the adapter {adapter.path} does not fit {model.config._name_or_path}: {error}") from error
     return adapted.merge_and_unload() if hasattr(adapted.base_model, "merge_and_unload") else adapted
-
-
-def _has_adapter(source: Source) -> bool:
-    return (Path(source.path) / "adapter_config.json").is_file()
 
 
 def _looks_like_a_path(name: str) -> bool:

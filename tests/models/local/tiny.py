@@ -8,7 +8,9 @@ this module by its path (tests/engine/conftest.py shows how): tests are no packa
 
 from __future__ import annotations
 
+import json
 import random
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -133,13 +135,18 @@ def lora(base: Path, folder: Path, *, seed: int = 0, base_name: str | None = Non
     config = hf.AutoConfig.from_pretrained(base)
     model = getattr(hf, config.architectures[0]).from_pretrained(base)
     targets = r".*language_model.*\.(q_proj|v_proj)"
-    adapted = peft.get_peft_model(model, peft.LoraConfig(r=4, target_modules=targets, task_type="CAUSAL_LM"))
+    with warnings.catch_warnings():  # PEFT 0.21 asks transformers 5.23 by an old name
+        warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)
+        adapted = peft.get_peft_model(model, peft.LoraConfig(r=4, target_modules=targets, task_type="CAUSAL_LM"))
     torch.manual_seed(seed)
     for name, parameter in adapted.named_parameters():
         if "lora_B" in name:
             torch.nn.init.normal_(parameter, std=0.3)
-    adapted.peft_config["default"].base_model_name_or_path = base_name or str(base)
     adapted.save_pretrained(folder)
+    settings = json.loads((folder / "adapter_config.json").read_text())
+    (folder / "adapter_config.json").write_text(
+        json.dumps(settings | {"base_model_name_or_path": base_name or str(base)})
+    )
     return folder
 
 
