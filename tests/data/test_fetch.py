@@ -183,6 +183,20 @@ def test_a_hub_that_is_not_there(cpbench, tmp_path, hub):
     assert "Traceback" not in done.stderr
 
 
+def test_a_cache_that_cannot_be_written(cpbench, tmp_path, hub):
+    (tmp_path / "file").touch()
+    done = cpbench(
+        "data",
+        "fetch",
+        "emotion_meld",
+        env={**environment(tmp_path, hub, offline=False), "HF_HOME": f"{tmp_path}/file"},
+    )
+    assert done.returncode == 1
+    assert f"{tmp_path}/file/hub cannot be written (" in done.stderr
+    assert "try: export HF_HOME=FOLDER" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
