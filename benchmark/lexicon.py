@@ -93,8 +93,10 @@ def _literal(words: str) -> str:
 
 @cache
 def concept_of(name: str) -> str | None:
-    """The concept that an option's name belongs to."""
-    return next((concept for concept in _lexicon()["concepts"] if _words_of(concept).fullmatch(name)), None)
+    """The concept that an option's name belongs to; a bilingual name ("生气/angry") by any of its parts."""
+    parts = [name, *name.split("/")]
+    concepts = _lexicon()["concepts"]
+    return next((concept for part in parts for concept in concepts if _words_of(concept).fullmatch(part)), None)
 
 
 @cache

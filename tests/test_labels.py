@@ -151,6 +151,7 @@ def test_quotes_markdown_case_and_politeness_keep_the_label(row, wrap, case):
         ("It's a Golden Retriever!", ["golden retriever", "poodle"], "golden retriever"),
         ("ärgerlich", ["Ärger"], "Ärger"),
         ("aergerlich", ["Ärger"], "Ärger"),
+        ("He sounds furious.", ["生气/angry", "开心/happy"], "生气/angry"),  # emotion2vec's labels
         ("", ["sad"], None),
         ("sad", [], None),
         ("...", ["!"], None),
