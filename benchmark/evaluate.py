@@ -14,9 +14,21 @@ from cpbench.errors import UserError
 from cpbench.flow.ranks import Ranks, ranks
 from cpbench.flow.stopping import Stopped
 from cpbench.flow.watch import Unwatched, Watch
-from cpbench.models import load_model
+from cpbench.models import BASELINES, load_model
 from cpbench.parts import Model
-from cpbench.records import Generation, HearingCheck, Item, Request, Results, RunConfig, Setting, Task
+from cpbench.records import (
+    Generation,
+    HearingCheck,
+    Item,
+    Outcome,
+    Request,
+    Results,
+    RunConfig,
+    Score,
+    Setting,
+    Task,
+    Turn,
+)
 from cpbench.runfolder import Run, open_run, write_json
 from cpbench.tasks import load_tasks
 
@@ -78,10 +90,25 @@ def score(run: Run) -> Run:
         {},
         usage,
         said,
+        _baselines(run),
     )
     tallies = results.tally(outcomes, run.tasks)
     write_json(run.folder / "results.json", results.to_lm_eval(made, tallies=tallies, config=run.settings))
     return dataclasses.replace(run, results=made)
+
+
+def _baselines(run: Run) -> dict[str, tuple[Score, ...]]:
+    """What models without ears reach on this run's items: the floor under every score."""
+    items = {(item.task, item.id): item for item in run.items}
+    turns = [Turn(request, ()) for request in present(run.items, "audio", Setting())]
+    found = {}
+    for name in BASELINES:
+        model = load_model(name)
+        if (study := getattr(model, "study", None)) is not None:
+            study(run.items)
+        outcomes = [Outcome(items[said.task, said.item_id], said) for said in model.answer(turns)]
+        found[name] = results.compute(outcomes, run.tasks)
+    return found
 
 
 def _unasked(run: Run, answered: int) -> list[str]:

@@ -9,7 +9,7 @@ JSON each, with exactly these names. Records of one room only live in that room.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from cpbench.labels import split_reasoning
@@ -134,6 +134,9 @@ class Sound:
     effects: tuple[Effect, ...] = ()
 
 
+IN_WORDS = 'Transcript: "{transcript}"\n{text}'
+
+
 @dataclass(frozen=True)
 class Request:
     """What a model is asked, in a run and in training; knows neither reference nor label."""
@@ -180,6 +183,10 @@ class Request:
             audio_seconds_heard=heard,
             flags=self.flags,
         )
+
+    def in_words(self, transcript: str) -> Request:
+        """The same question with the words of its sounds in their place: for the condition `transcript`, and a cascade."""
+        return replace(self, text=IN_WORDS.format(transcript=transcript, text=self.text), sounds=())
 
     def failed(self, error: str) -> Prediction:
         """A prediction that could not be made; it is never a score."""
@@ -380,6 +387,7 @@ class Results:
     judges: Mapping[str, str]  # judge_id -> validity card
     usage: Mapping[str, float] = field(default_factory=dict)  # seconds, items a second, tokens, money
     warnings: tuple[str, ...] = ()
+    baselines: Mapping[str, tuple[Score, ...]] = field(default_factory=dict)  # what the null baselines reach
 
 
 @dataclass(frozen=True)

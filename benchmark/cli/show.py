@@ -24,6 +24,7 @@ def show_results(run: Run, results: Results, *, as_json: bool) -> None:
     console = _console()
     for (task, condition), scores in _by_table(results.scores).items():
         console.print(_table(f"{results.model.name} on {task} ({condition})", scores))
+        console.print(_floor(task, condition, results))
     console.print("In brackets: the 95 % interval, clustered by recording.", style="dim", markup=False)
     for warning in results.warnings:
         console.print(f"! {warning}", style="yellow", markup=False)
@@ -65,6 +66,31 @@ def _table(title: str, scores: Sequence[Score]) -> Table:
         n, recordings = str(most.estimate.n), str(most.estimate.clusters)
         leaked = " (leaked)" if any(score.leaked for score in found if score) else ""
         table.add_row(row + leaked, n, recordings, *(_cell(score) for score in found), end_section=row == "all")
+    return table
+
+
+def _floor(task: str, condition: str, results: Results) -> Table:
+    """The model beside the null baselines, by type: what each score has to be held against."""
+    from rich.table import Table
+
+    systems = {results.model.name: results.scores, **{f"{name} (null)": s for name, s in results.baselines.items()}}
+    metric = next(score.metric for score in results.scores if score.task == task and score.judge_id is None)
+    for score in results.scores:  # a task with open questions has one metric that counts them all
+        metric = "overlap_score" if (score.task, score.metric, score.slice) == (task, "overlap_score", "C") else metric
+    table = Table(title=f"{metric}, beside the null baselines", title_justify="left", title_style="dim")
+    slices = [row for row in ("all", *QTYPES) if any(s.task == task and s.slice == row for s in results.scores)]
+    table.add_column("system")
+    for row in slices:
+        table.add_column(row, justify="right")
+    for name, scores in systems.items():
+        found = {
+            score.slice: score
+            for score in scores
+            if score.task == task and score.metric == metric and score.condition in (condition, "audio")
+        }
+        values = [found[row].estimate.value if row in found else None for row in slices]
+        digits = 1 if metric.endswith("score") else 3
+        table.add_row(name, *("-" if value is None else f"{value:.{digits}f}" for value in values))
     return table
 
 

@@ -17,7 +17,8 @@ a folder ORG exists.
 
 from __future__ import annotations
 
+from cpbench.models._null import BASELINES
 from cpbench.models._spec import load_model
 from cpbench.models._worker import write_worker
 
-__all__ = ["load_model", "write_worker"]
+__all__ = ["BASELINES", "load_model", "write_worker"]

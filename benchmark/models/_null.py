@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from cpbench.records import ModelCard
 
+BASELINES = ("echo", "empty", "majority", "all-labels")
+"""The null baselines: each one's spec."""
+
 
 def null_card(name: str) -> ModelCard:
     """The card of a null baseline: wants no audio."""

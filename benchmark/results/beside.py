@@ -110,7 +110,7 @@ def _of_tally(each: Tally) -> Iterator[str]:
         yield f"{each.truncated} of {each.n} answers were cut off, and count as wrong"
     if each.empty:
         yield f"{each.empty} of {each.n} answers were empty, and count as wrong"
-    if each.heard is not None and each.heard < 0.9995:
+    if each.heard is not None and 0 < each.heard < 0.9995:  # 0: a model without ears, or one that does not say
         yield f"clips were heard in part: {each.heard:.1%} of the audio reached the model"
     if each.trained_on:
         yield f"the model was trained on {each.trained_on} of the {each.clips} evaluated clips"

@@ -100,6 +100,8 @@ ResultsFile = TypedDict(
         "conditions": dict[str, dict[str, dict[str, Any]]],
         # By condition, task, "metric,filter" and slice ("all", or a question type): interval, n, coverage, bounds.
         "intervals": dict[str, dict[str, dict[str, dict[str, Detail]]]],
+        # What the null baselines reach on the same items, by name, task, "metric,filter" and slice.
+        "baselines": dict[str, dict[str, dict[str, dict[str, Detail]]]],
         # How many answers failed, were refused, cut off or empty, and how much audio was heard, per task and condition.
         "tallies": list[dict[str, Any]],
         # What was asked, by task.
@@ -152,6 +154,7 @@ def to_lm_eval(
         "results": nested.pop(main, {}),
         "conditions": nested,
         "intervals": intervals,
+        "baselines": {name: _intervals(scores, names) for name, scores in results.baselines.items()},
         "tallies": [{**dataclasses.asdict(each), "heard": each.heard} for each in tallies],
         "tasks": {task.name: _task(task) for task in results.tasks},
         "versions": {task.name: task.version for task in results.tasks},
