@@ -7,7 +7,6 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 from typing import Any
 
 _LATIN = "a-zà-öø-ÿ0-9"
@@ -33,7 +32,8 @@ def plain(answer: str) -> str:
 
 @cache
 def _lexicon() -> dict[str, Any]:
-    import tomllib
+    import tomllib  # both cost more to import than all the rest of this file, and --help needs neither
+    from importlib.resources import files
 
     return tomllib.loads(files("cpbench").joinpath("lexicon.toml").read_text(encoding="utf-8"))
 
