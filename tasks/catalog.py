@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import importlib.resources
 from collections.abc import Iterable, Mapping
@@ -52,7 +51,7 @@ class Card:
     recording_column: str | None = None
     select: Mapping[str, str] = field(default_factory=dict)  # column -> value: which part of a set this task is
     repo: str | None = None  # on the Hub
-    revision: str = "main"
+    revision: str | None = None  # of `repo`
     files: tuple[str, ...] = ()
     packaged: bool = False  # the data lie beside the YAML
     generation: Generation = field(default_factory=Generation)
@@ -120,8 +119,7 @@ def card(name: str) -> Card:
     """A task of ours by name. Raises UsageError for a name that is not one, and for a YAML with an unknown key."""
     entry = index().get(name)
     if entry is None or entry.kind.name != "TASK":
-        known = [key for key, other in index().items() if other.kind.name == "TASK"]
-        raise UsageError("unknown task", value=name, allowed=known, mend="cpbench tasks")
+        raise UsageError("unknown task", value=name, allowed=sorted(index()), mend="cpbench tasks")
     group = next((key for key, members in groups().items() if name in members), None)
     return card_of(entry.cfg, yaml=str(entry.yaml_path), group=group)
 
@@ -181,7 +179,7 @@ def data_state(card: Card, data_dirs: Mapping[str, str] | None = None) -> DataSt
         return DataState("packaged", Path(card.yaml).parent)
     if card.repo is None:
         return DataState("needs --data-dir")
-    found = cached(card.repo, card.revision)
+    found = cached(card.repo, card.revision or "main")
     return DataState("needs fetch") if found is None else DataState("cached", found, found.name)
 
 
@@ -221,15 +219,10 @@ def hub_sources(names: Iterable[str] | None = None) -> list[HubSource]:
     """What has to be fetched for these tasks and groups (None: for every task): ours that lie on the Hub."""
     wanted = [card.name for card in list_tasks()] if names is None else expanded(names)
     cards = [card(name) for name in wanted]
-    return [HubSource(one.name, one.repo, one.revision, one.files) for one in cards if one.repo is not None]
+    return [HubSource(one.name, one.repo, one.revision or "main", one.files) for one in cards if one.repo is not None]
 
 
 def expanded(names: Iterable[str]) -> list[str]:
     """Groups replaced by their tasks, doubles left out, the order kept; other names stay as they are."""
     known = groups()
     return list(dict.fromkeys(task for name in names for task in known.get(name, (name,))))
-
-
-def as_json(card: Card) -> dict[str, Any]:
-    """A card as plain data, for `--json`."""
-    return {key: value for key, value in dataclasses.asdict(card).items() if key != "yaml"}

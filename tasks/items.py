@@ -84,8 +84,8 @@ def _load(name: str, titles: Mapping[str, str], data_dirs: Mapping[str, str]) ->
 
 def _of_card(card: catalog.Card, data_dirs: Mapping[str, str]) -> Loaded:
     """A task of ours, through lm-eval: its YAML says which reader reads its documents."""
-    state = catalog.data_state(card, data_dirs)
     items = [docs.item_of(doc) for doc in docs.built(card.yaml, data_dirs).eval_docs]
+    state = catalog.data_state(card, data_dirs)  # now that the data are here: they may just have been fetched
     return _finished(dataclasses.replace(card.task(), revision=state.revision, types_from=types_from(items)), items)
 
 
