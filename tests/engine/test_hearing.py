@@ -16,7 +16,7 @@ from cpbench.engine.hearing import check_hearing
 from cpbench.models.local import LocalModel
 from cpbench.records import Heard, ModelCard, Prediction, Turn
 
-CLASSES = ("qwen2_audio", "audioflamingo3", "glmasr")
+CLASSES = ("qwen2_audio", "audioflamingo3", "glmasr", "speechlm")
 Ask = Callable[..., Turn]
 
 
@@ -112,7 +112,9 @@ def test_a_muted_adapter_is_found(checkpoint: str, tiny: ModuleType) -> None:
     import torch
 
     model = LocalModel(checkpoint)
-    projector = next(module for name, module in model._speaker.model.named_modules() if name.endswith("projector"))
+    projector = next(
+        module for name, module in model._speaker.model.named_modules() if name.endswith(("projector", "adapter"))
+    )
     with torch.no_grad():
         for name, parameter in projector.named_parameters():
             parameter.copy_(torch.zeros_like(parameter) if "weight" in name else torch.ones_like(parameter))

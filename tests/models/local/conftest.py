@@ -33,7 +33,7 @@ def checkpoints(tiny: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> d
     return {name: make(folder / name) for name, make in tiny.MAKERS.items()}
 
 
-@pytest.fixture(params=["qwen2_audio", "audioflamingo3", "glmasr"])
+@pytest.fixture(params=["qwen2_audio", "audioflamingo3", "glmasr", "speechlm"])
 def checkpoint(request: pytest.FixtureRequest, checkpoints: dict[str, Path]) -> Path:
     return checkpoints[request.param]
 

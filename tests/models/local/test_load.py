@@ -151,20 +151,17 @@ def test_an_adapter_loads_its_base_and_changes_it(
     (plain,) = LocalModel(str(base)).listen([ask(1)])
     (adapted,) = model.listen([ask(1)])
     assert np.abs(plain.scores - adapted.scores).max() > 0.1
-    np.testing.assert_allclose(adapted.scores, _scores_by_peft(base, adapter, ask(1)), atol=1e-4)
+    np.testing.assert_allclose(adapted.scores, _scores_by_peft(tiny, base, adapter, ask(1)), atol=1e-4)
     assert model.card.name == "adapter" and model.card.details["base"] == str(base)
     assert len({model.card.revision, LocalModel(str(base)).card.revision}) == 2
 
 
-def _scores_by_peft(base: Path, adapter: Path, turn: Turn) -> np.ndarray:
+def _scores_by_peft(tiny: ModuleType, base: Path, adapter: Path, turn: Turn) -> np.ndarray:
     """PEFT's own way: the adapter around the base, not merged."""
     import peft
     import torch
-    import transformers
 
-    config = transformers.AutoConfig.from_pretrained(base)
-    model = getattr(transformers, config.architectures[0]).from_pretrained(base)
-    adapted = peft.PeftModel.from_pretrained(model, adapter).eval()
+    adapted = peft.PeftModel.from_pretrained(tiny.plain(base), adapter).eval()
     with torch.no_grad():
         return adapted(**LocalModel(str(base)).prompts.encoded([turn])).logits[0, -1].numpy()  # type: ignore[no-any-return]
 

@@ -21,9 +21,10 @@ def test_what_a_card_says_of_windows_and_clips(checkpoints: dict[str, Path]) -> 
         "qwen2_audio": (4.0, 8),
         "audioflamingo3": (16.0, 1),
         "glmasr": (16.0, 1),
+        "speechlm": (None, 8),
     }
     assert {card.sampling_rate for card in cards.values()} == {16000}
-    assert [card.family for card in cards.values()] == ["qwen2_audio", "audioflamingo3", "glmasr"]
+    assert [card.family for card in cards.values()] == ["qwen2_audio", "audioflamingo3", "glmasr", "speechlm"]
 
 
 @pytest.mark.parametrize(
@@ -35,6 +36,8 @@ def test_what_a_card_says_of_windows_and_clips(checkpoints: dict[str, Path]) -> 
         ("audioflamingo3", 20.0, 16.0),  # the first 16 s: it takes one clip
         ("glmasr", 20.0, 16.0),
         ("glmasr", 0.3, 0.3),
+        ("speechlm", 40.0, 40.0),
+        ("speechlm", 0.3, 0.3),
     ],
 )
 def test_seconds_heard_are_those_that_reach_the_model(

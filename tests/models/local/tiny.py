@@ -89,11 +89,48 @@ def glmasr(folder: Path, *, seed: int = 0) -> Path:
     return _save(folder, hf.GlmAsrForConditionalGeneration, config, processor, seed)
 
 
+def speechlm(folder: Path, *, seed: int = 0) -> Path:
+    """cpbench's own class, registered with the Auto classes: cuts windows by itself, takes several clips."""
+    import cpbench.speechlm as own
+
+    own.register()
+    tokenizer = _tokenizer(["<|audio|>"])
+    encoder = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
+    config = own.SpeechLMConfig(
+        encoder_config=own.SpeechEncoderConfig(**encoder, num_mel_bins=MELS, kernel_size=5, initializer_range=0.2),
+        text_config=_text(tokenizer),
+        audio_token_id=tokenizer.convert_tokens_to_ids("<|audio|>"),
+        window_seconds=float(WINDOW),
+        adapter_hidden_size=64,
+        trim=True,
+    )
+    processor = own.SpeechLMProcessor(
+        own.LogMelExtractor(feature_size=MELS),
+        tokenizer,
+        chat_template=CHATML.replace("AUDIO", "<|audio|>"),
+        window_seconds=config.window_seconds,
+        mel_frames_per_embedding=config.mel_frames_per_embedding,
+        trim=True,
+    )
+    return _save(folder, own.SpeechLMForConditionalGeneration, config, processor, seed)
+
+
 MAKERS: dict[str, Callable[..., Path]] = {
     "qwen2_audio": qwen2_audio,
     "audioflamingo3": audioflamingo3,
     "glmasr": glmasr,
+    "speechlm": speechlm,
 }
+
+
+def plain(checkpoint: Path) -> Any:
+    """The model by its own class's from_pretrained: what our loading is held against."""
+    import transformers as hf
+
+    import cpbench.speechlm as own
+
+    (name,) = hf.AutoConfig.from_pretrained(checkpoint).architectures
+    return getattr(own if name.startswith("SpeechLM") else hf, name).from_pretrained(checkpoint)
 
 
 def turn(number: int, seconds: float | None = 1.0, text: str = "what is said", **generation: Any) -> Turn:
@@ -130,10 +167,8 @@ def lora(base: Path, folder: Path, *, seed: int = 0, base_name: str | None = Non
     """A LoRA adapter of the language model of `base`, with weights that are not zero, saved as PEFT saves it."""
     import peft
     import torch
-    import transformers as hf
 
-    config = hf.AutoConfig.from_pretrained(base)
-    model = getattr(hf, config.architectures[0]).from_pretrained(base)
+    model = plain(base)
     targets = r".*language_model.*\.(q_proj|v_proj)"
     with warnings.catch_warnings():  # PEFT 0.21 asks transformers 5.23 by an old name
         warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)
