@@ -185,7 +185,7 @@ class Request:
         )
 
     def in_words(self, transcript: str) -> Request:
-        """The same question with the words of its sounds in their place: for the condition `transcript`, and a cascade."""
+        """The same question with the words of its sounds in their place: the condition `transcript`, a cascade."""
         return replace(self, text=IN_WORDS.format(transcript=transcript, text=self.text), sounds=())
 
     def failed(self, error: str) -> Prediction:

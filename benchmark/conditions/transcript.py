@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable, Sequence
 
 from cpbench.errors import UserError
 from cpbench.records import Item, Request, Setting
 
 MEANING = "A high score proves that the words suffice for this model; a low one proves nothing."
-TEMPLATE = 'Transcript: "{transcript}"\n{text}'
 
 
 def change(items: Sequence[Item], requests: Sequence[Request], argument: str, setting: Setting) -> Iterable[Request]:
@@ -21,5 +19,4 @@ def change(items: Sequence[Item], requests: Sequence[Request], argument: str, se
         )
     for item, request in zip(items, requests, strict=True):
         words = " ".join(clip.transcript or "" for clip in item.clips)
-        text = TEMPLATE.format(transcript=words, text=request.text)
-        yield dataclasses.replace(request, text=text, sounds=())
+        yield request.in_words(words)
