@@ -153,6 +153,10 @@ class Request:
     def key(self) -> str:
         return f"{self.task}/{self.item_id}/{self.condition}"
 
+    def flagged(self, flag: str) -> Request:
+        """The same request with one more flag."""
+        return self if flag in self.flags else replace(self, flags=(*self.flags, flag))
+
     def answered(
         self,
         raw: str,

@@ -41,7 +41,9 @@ ONLY_IN = {  # a library, and the rooms that may import it
     "lm_eval": {"tasks", "lm_eval_bridge"},
 }
 LONG = {"function": 60, "file": 400, "parameters": 6}
-EXCEPTIONS: set[str] = set()  # "path:function" or "path", with the reason beside it
+EXCEPTIONS: set[str] = {  # "path:function" or "path"
+    "benchmark/records.py",  # every record that flows, on one page: it is to be read whole
+}
 
 
 @dataclass(frozen=True)
@@ -172,7 +174,7 @@ def writes_jsonl(tree: ast.Module) -> Iterator[int]:
 
 def test_only_the_ledger_writes_jsonl():
     """A training or data file in another program's layout (formats) is not a ledger."""
-    allowed = {"benchmark/flow/ledger.py"}
+    allowed = {"benchmark/flow/ledger.py", "benchmark/formats/items.py"}  # the latter: a whole file in a user's form
     wrong = [f"{s.name}:{line}" for s in SOURCES if s.name not in allowed for line in writes_jsonl(s.tree)]
     assert wrong == []
 

@@ -12,7 +12,6 @@ Resume, judging and results know nothing of a condition but its name.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 
 from cpbench import parts
@@ -49,8 +48,3 @@ def present(
         asked = [by_key[request.task, request.item_id] for request in requests]
         requests = list(module.change(asked, requests, argument, setting))
     return requests
-
-
-def flagged(request: Request, flag: str) -> Request:
-    """The request with one more flag."""
-    return dataclasses.replace(request, flags=(*request.flags, flag)) if flag not in request.flags else request

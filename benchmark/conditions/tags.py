@@ -10,7 +10,6 @@ import dataclasses
 import random
 from collections.abc import Iterable, Sequence
 
-from cpbench.conditions import flagged
 from cpbench.errors import UserError
 from cpbench.records import Item, Request, Setting, Tag
 
@@ -41,7 +40,7 @@ def change(items: Sequence[Item], requests: Sequence[Request], argument: str, se
             said = [wrong(tag, labels, f"{setting.seed}/{item.clips[0].sha256}/{n}") for n, tag in enumerate(said)]
         text = template.format(tags=worded(said), text=request.text)
         tagged = dataclasses.replace(request, text=text)
-        yield flagged(tagged, "leaked") if item.type == "DE" else tagged
+        yield tagged.flagged("leaked") if item.type == "DE" else tagged
 
 
 def top(tag: Tag) -> str:
