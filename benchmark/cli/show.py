@@ -59,7 +59,7 @@ def _table(title: str, scores: Sequence[Score]) -> Table:
     for metric, judge in metrics:
         table.add_column(metric if judge is None else f"{metric}\n{judge[:8]}", justify="right")
     cells = {(score.slice, score.metric, score.judge_id): score for score in scores}
-    for row in ("all", *QTYPES):
+    for row in _slices(scores):
         found = [cells.get((row, *metric)) for metric in metrics]
         if (most := max((score for score in found if score), key=lambda score: score.estimate.n, default=None)) is None:
             continue
@@ -67,6 +67,13 @@ def _table(title: str, scores: Sequence[Score]) -> Table:
         leaked = " (leaked)" if any(score.leaked for score in found if score) else ""
         table.add_row(row + leaked, n, recordings, *(_cell(score) for score in found), end_section=row == "all")
     return table
+
+
+def _slices(scores: Iterable[Score]) -> list[str]:
+    """All, then each question type; a task of one type has nothing to tell apart."""
+    found = {score.slice for score in scores}
+    types = [row for row in QTYPES if row in found]
+    return ["all", *types] if len(types) > 1 or "all" not in found else ["all"]
 
 
 def _floor(task: str, condition: str, results: Results) -> Table:
@@ -78,7 +85,7 @@ def _floor(task: str, condition: str, results: Results) -> Table:
     for score in results.scores:  # a task with open questions has one metric that counts them all
         metric = "overlap_score" if (score.task, score.metric, score.slice) == (task, "overlap_score", "C") else metric
     table = Table(title=f"{metric}, beside the null baselines", title_justify="left", title_style="dim")
-    slices = [row for row in ("all", *QTYPES) if any(s.task == task and s.slice == row for s in results.scores)]
+    slices = _slices(score for score in results.scores if score.task == task)
     table.add_column("system")
     for row in slices:
         table.add_column(row, justify="right")
