@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from cpbench.audio import clip, load
 from cpbench.engine.hearing import check_hearing
 from cpbench.models.local import LocalModel
-from cpbench.records import Heard, ModelCard, Prediction, Turn
+from cpbench.records import Heard, ModelCard, Prediction, Sound, Turn
 
 CLASSES = ("qwen2_audio", "audioflamingo3", "glmasr", "speechlm")
 Ask = Callable[..., Turn]
@@ -134,6 +135,18 @@ def test_a_sound_model_is_heard_to_hear(checkpoint: str, tiny: ModuleType) -> No
 @pytest.mark.parametrize("seconds", [(0.2, 0.2), (0.73, 9.01), (11.0, 30.0), (4.0, 4.05)])
 def test_no_alarm_at_any_length(checkpoint: str, seconds: tuple[float, float], tiny: ModuleType) -> None:
     check = check_hearing(LocalModel(checkpoint), [tiny.turn(1, seconds[0]), tiny.turn(2, seconds[1])])
+    assert check.outcome == "heard", check.reason
+
+
+def test_no_alarm_on_real_speech(checkpoint: str, tiny: ModuleType) -> None:
+    """EmoDB's real clips, decoded by our own decoder, any two of different speakers."""
+    files = sorted((Path(__file__).resolve().parents[2] / "../shared/data/emodb").rglob("*.wav"))
+    if not files:
+        pytest.skip("the EmoDB clips are not beside this checkout")
+    one, two = (load(Sound(clip(file, recording=file.name[:2])), 16000) for file in (files[0], files[-1]))
+    asked = tiny.turn(0).request
+    turns = [Turn(dataclasses.replace(asked, sounds=(heard.sound,)), (heard,)) for heard in (one, two)]
+    check = check_hearing(LocalModel(checkpoint), turns)
     assert check.outcome == "heard", check.reason
 
 

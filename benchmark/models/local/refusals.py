@@ -64,7 +64,7 @@ def refused_processor(path: str, config: Any, error: BaseException | None) -> Us
     """Why a checkpoint has no processor that takes audio and text."""
     if isinstance(error, ImportError):
         package = _package(error)
-        mend = "pip install torchaudio, of the version of your torch" if package == "torchaudio" else None
+        mend = f"pip install {package}, of the version of your torch" if package.startswith("torch") else None
         return UserError(f"the processor of {path} needs a package that is not installed: {package}", mend=mend)
     if error is not None and {type(cause).__name__ for cause in _causes(error)} & UNREACHABLE:
         return refusal(path, error)
@@ -89,7 +89,7 @@ def _package(error: ImportError) -> str:
     if error.name:
         return error.name
     found = re.search(r"requires the (\S+) library|No module named '(\w+)'", str(error))
-    return next(filter(None, found.groups()), "") if found else _first_line(error)
+    return next(filter(None, found.groups()), "").lower() if found else _first_line(error)
 
 
 def _first_line(error: BaseException) -> str:

@@ -106,6 +106,22 @@ def test_a_granite_speech_asks_for_torchaudio(checkpoints: dict[str, Path], tmp_
     assert "pip install torchaudio" in message
 
 
+def test_a_checkpoint_s_own_code_is_not_run_unasked(checkpoints: dict[str, Path], tmp_path: Path) -> None:
+    folder = copied(checkpoints["glmasr"], tmp_path / "own_code")
+    (folder / "configuration_own.py").write_text("raise SystemExit('its code has run')")
+    own = {"model_type": "own", "auto_map": {"AutoConfig": "configuration_own.OwnConfig"}}
+    (folder / "config.json").write_text(json.dumps(own))
+    message = refused(folder)
+    assert "not run unasked" in message and "-M trust_remote_code=true" in message
+
+
+def test_a_class_that_transformers_does_not_have(checkpoints: dict[str, Path], tmp_path: Path) -> None:
+    folder = copied(checkpoints["audioflamingo3"], tmp_path / "unknown")
+    settings = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(settings | {"architectures": ["AudioFlamingo9"]}))
+    assert "'AudioFlamingo9'" in refused(folder)
+
+
 def test_checkpoint_json_that_is_no_json(checkpoints: dict[str, Path], tmp_path: Path) -> None:
     folder = copied(checkpoints["glmasr"], tmp_path / "notes")
     (folder / "checkpoint.json").write_text("variant: implicit")
