@@ -1,11 +1,11 @@
-"""`speechlm`: the paper's architecture as a transformers model, from the demo's three million parameters to Whisper and a 9 B LLM.
+"""`speechlm`: the paper's architecture as a transformers model, from the demo's size to Whisper and a 9 B LLM.
 
-An audio encoder, an MLP adapter that turns a window's frames into a fixed number of embeddings, and a causal language model
-among whose token embeddings they stand. Encoder and language model are any of the library's, by their configs.
+An audio encoder, an MLP adapter that turns a window's frames into a fixed number of embeddings, and a causal language
+model among whose token embeddings they stand. Encoder and language model are any of the library's, by their configs.
 
-`register()` makes `AutoConfig`, `AutoProcessor`, `AutoFeatureExtractor` and `AutoModelForMultimodalLM` know it; without it
-AutoProcessor gives a bare tokenizer, and no error. This module imports torch and transformers only when asked for one of its
-classes, or to register.
+`register()` makes `AutoConfig`, `AutoProcessor`, `AutoFeatureExtractor` and `AutoModelForMultimodalLM` know it; without
+it AutoProcessor gives a bare tokenizer, and no error. This module imports torch and transformers only when asked for
+one of its classes, or to register.
 """
 
 from __future__ import annotations

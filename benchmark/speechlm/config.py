@@ -11,8 +11,8 @@ from transformers.configuration_utils import SubConfigSpec
 class SpeechEncoderConfig(PreTrainedConfig):  # type: ignore[misc]
     """A small convolution-augmented transformer over log-mel frames, trained from random weights.
 
-    `downsampling` mel frames (a power of two) become one encoder frame; `kernel_size` is that of the depthwise convolution
-    in each layer, in encoder frames.
+    `downsampling` mel frames (a power of two) become one encoder frame; `kernel_size` is that of the depthwise
+    convolution in each layer, in encoder frames.
     """
 
     model_type = "cpbench_speech_encoder"

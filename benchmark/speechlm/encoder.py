@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -33,7 +34,7 @@ class SpeechEncoder(PreTrainedModel):  # type: ignore[misc]
             raise ValueError(f"downsampling should be a power of two, not {config.downsampling}")
         widths = [config.num_mel_bins] + [config.hidden_size] * int(steps)
         self.convolutions = nn.ModuleList(
-            nn.Conv1d(before, after, 5, stride=2, padding=2) for before, after in zip(widths, widths[1:], strict=False)
+            nn.Conv1d(before, after, 5, stride=2, padding=2) for before, after in pairwise(widths)
         )
         self.layers = nn.ModuleList(EncoderLayer(config) for _ in range(config.num_hidden_layers))
         self.norm = nn.LayerNorm(config.hidden_size)
@@ -44,7 +45,7 @@ class SpeechEncoder(PreTrainedModel):  # type: ignore[misc]
     def forward(
         self, input_features: torch.Tensor, attention_mask: torch.Tensor | None = None, **kwargs: Any
     ) -> BaseModelOutput:
-        """input_features (B, num_mel_bins, T), attention_mask (B, T) -> last_hidden_state (B, ceil(T / downsampling), H)."""
+        """(B, num_mel_bins, T) with mask (B, T) -> last_hidden_state (B, ceil(T / downsampling), H)."""
         if attention_mask is None:
             attention_mask = torch.ones_like(input_features[:, 0], dtype=torch.long)
         mask = attention_mask.bool()
@@ -84,10 +85,14 @@ class EncoderLayer(nn.Module):
         local = self.convolution((self.convolution_norm(states) * mask[..., None]).transpose(1, 2)).transpose(1, 2)
         states = states + self.dropout(self.mix(nn.functional.silu(local)))
         hidden = nn.functional.silu(self.up(self.feed_forward_norm(states)))
-        return states + self.dropout(self.down(hidden))
+        changed: torch.Tensor = states + self.dropout(self.down(hidden))
+        return changed
 
     def _attend(self, states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         batch, length, size = states.shape
-        shaped = self.qkv(states).view(batch, length, 3, self.heads, size // self.heads).permute(2, 0, 3, 1, 4)
-        heard = nn.functional.scaled_dot_product_attention(*shaped.unbind(0), attn_mask=mask[:, None, None, :])
-        return self.out(heard.transpose(1, 2).reshape(batch, length, size))
+        query, key, value = (
+            self.qkv(states).view(batch, length, 3, self.heads, size // self.heads).permute(2, 0, 3, 1, 4)
+        )
+        heard = nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=mask[:, None, None, :])
+        out: torch.Tensor = self.out(heard.transpose(1, 2).reshape(batch, length, size))
+        return out

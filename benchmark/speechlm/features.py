@@ -19,8 +19,8 @@ _OFFSET, _SCALE = 3.0, 2.0  # fixed, so that no clip is normalised by its own le
 class LogMelExtractor(SequenceFeatureExtractor):  # type: ignore[misc]
     """(log10(mel + floor) + 3) / 2 every 10 ms: no statistics of the clip enter.
 
-    `input_features` float32 (B, n_mels, frames) and `attention_mask` (B, frames), padded at the right with 0; a padded batch
-    holds the same numbers as each clip alone.
+    `input_features` float32 (B, n_mels, frames) and `attention_mask` (B, frames), padded at the right with 0; a padded
+    batch holds the same numbers as each clip alone.
     """
 
     model_input_names = ["input_features", "attention_mask"]  # noqa: RUF012 (as the base class declares it)
@@ -54,7 +54,9 @@ class LogMelExtractor(SequenceFeatureExtractor):  # type: ignore[misc]
         `padding` is "max_length". Raises ValueError for another rate, BadClip for no samples.
         """
         if sampling_rate not in (None, self.sampling_rate):
-            raise ValueError(f"audio of {sampling_rate} Hz given to a model of {self.sampling_rate} Hz: resample it first")
+            raise ValueError(
+                f"audio of {sampling_rate} Hz given to a model of {self.sampling_rate} Hz: resample it first"
+            )
         clips = [raw_speech] if isinstance(raw_speech, np.ndarray) and raw_speech.ndim == 1 else list(raw_speech)
         mels = [self.log_mel(torch.as_tensor(np.asarray(clip, dtype=np.float32), device=device)) for clip in clips]
         longest = max(mel.shape[1] for mel in mels)

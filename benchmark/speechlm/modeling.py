@@ -21,7 +21,7 @@ class SpeechLMOutput(CausalLMOutputWithPast):  # type: ignore[misc]
 
 
 class Adapter(nn.Module):
-    """Stack neighbouring frames and bring them to the language model's size: 1,500 frames to 100 embeddings in the paper."""
+    """Stack neighbouring frames and bring them to the language model's size (paper: 1,500 frames to 100)."""
 
     def __init__(self, frame_size: int, frames: int, hidden_size: int, text_size: int) -> None:
         super().__init__()
@@ -30,10 +30,12 @@ class Adapter(nn.Module):
         self.down = nn.Linear(hidden_size, text_size)
 
     def forward(self, states: torch.Tensor) -> torch.Tensor:
-        """(windows, frames, H) -> (windows, ceil(frames / self.frames), text size); the last stack is filled with zeros."""
+        """(windows, frames, H) -> (windows, ceil(frames / self.frames), text size); the last stack ends in zeros."""
         windows, length, size = states.shape
         states = nn.functional.pad(states, (0, 0, 0, -length % self.frames))
-        return self.down(nn.functional.gelu(self.up(states.reshape(windows, -1, size * self.frames))))
+        stacked = states.reshape(windows, -1, size * self.frames)
+        embeddings: torch.Tensor = self.down(nn.functional.gelu(self.up(stacked)))
+        return embeddings
 
 
 class SpeechLMForConditionalGeneration(PreTrainedModel, GenerationMixin):  # type: ignore[misc]
@@ -51,15 +53,17 @@ class SpeechLMForConditionalGeneration(PreTrainedModel, GenerationMixin):  # typ
 
     def __init__(self, config: SpeechLMConfig) -> None:
         super().__init__(config)
-        encoder = AutoModel.from_config(config.encoder_config)
+        encoder_config: Any = config.encoder_config
+        text_config: Any = config.text_config
+        encoder = AutoModel.from_config(encoder_config)
         self.audio_encoder = encoder.get_encoder() if hasattr(encoder, "decoder") else encoder
         self.adapter = Adapter(
-            config.encoder_config.hidden_size,  # type: ignore[union-attr]
+            encoder_config.hidden_size,
             config.frames_per_embedding,
             config.adapter_hidden_size,
-            config.text_config.hidden_size,  # type: ignore[union-attr]
+            text_config.hidden_size,
         )
-        self.language_model = AutoModelForCausalLM.from_config(config.text_config)
+        self.language_model = AutoModelForCausalLM.from_config(text_config)
         self.post_init()
 
     def get_input_embeddings(self) -> nn.Module:
@@ -92,7 +96,7 @@ class SpeechLMForConditionalGeneration(PreTrainedModel, GenerationMixin):  # typ
         places = torch.arange(embeddings.shape[1], device=embeddings.device)
         return embeddings[places < lengths[:, None]]  # type: ignore[no-any-return]
 
-    def forward(
+    def forward(  # noqa: PLR0917 (the library passes input_ids first, and the rest by name)
         self,
         input_ids: torch.Tensor | None = None,
         input_features: torch.Tensor | None = None,
@@ -102,8 +106,8 @@ class SpeechLMForConditionalGeneration(PreTrainedModel, GenerationMixin):  # typ
         labels: torch.Tensor | None = None,
         **kwargs: Any,  # position_ids, past_key_values, use_cache, logits_to_keep: the language model's own
     ) -> SpeechLMOutput:
-        """input_ids (B, L) with one audio token an embedding; input_features (windows, mels, T), the windows of all clips
-        of the batch in order; labels (B, L), -100 where nothing is learned.
+        """input_ids (B, L) with one audio token an embedding; input_features (windows, mels, T), the windows of all
+        clips of the batch in order; labels (B, L), -100 where nothing is learned.
 
         Raises ValueError where audio tokens and embeddings differ in number.
         """

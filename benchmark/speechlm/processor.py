@@ -37,7 +37,7 @@ class SpeechLMProcessor(ProcessorMixin):  # type: ignore[misc]
 
     valid_processor_kwargs: Any = ProcessorMixin.valid_processor_kwargs
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 (what stands behind a `*` the library would not save and load)
         self,
         feature_extractor: Any = None,
         tokenizer: Any = None,
@@ -86,7 +86,9 @@ class SpeechLMProcessor(ProcessorMixin):  # type: ignore[misc]
         said = self.tokenizer(self._expanded(prompts, counts), **options)
         return BatchFeature({**said, **heard}, tensor_type=options["return_tensors"])
 
-    def _listen(self, clips: Sequence[np.ndarray], sampling_rate: int | None) -> tuple[dict[str, torch.Tensor], list[int]]:
+    def _listen(
+        self, clips: Sequence[np.ndarray], sampling_rate: int | None
+    ) -> tuple[dict[str, torch.Tensor], list[int]]:
         """The features of all clips' windows, and how many embeddings each clip becomes."""
         if not clips:
             return {}, []

@@ -6,6 +6,5 @@ load_config(source, ...)           a YAML file, or a packaged configuration by n
 
 from cpbench.training.config import Sizes, Stage, TrainConfig, load_config
 from cpbench.training.train import train
-from cpbench.training.watch import Watch, silent
 
-__all__ = ["Sizes", "Stage", "TrainConfig", "Watch", "load_config", "silent", "train"]
+__all__ = ["Sizes", "Stage", "TrainConfig", "load_config", "train"]

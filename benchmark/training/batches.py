@@ -1,8 +1,8 @@
 """Packs to tensors: several questions behind one clip, each blind to the others.
 
-The clip is encoded once and its embeddings stand once in the sequence; the attention mask lets a question see the clip and
-itself, and its positions begin where the clip ends. So the numbers are those of one question a sequence, at a fraction of
-the work.
+The clip is encoded once and its embeddings stand once in the sequence; the attention mask lets a question see the clip
+and itself, and its positions begin where the clip ends. So the numbers are those of one question a sequence, at a
+fraction of the work.
 """
 
 from __future__ import annotations
@@ -153,7 +153,7 @@ def padded(windows: Sequence[torch.Tensor]) -> dict[str, torch.Tensor]:
 
 
 def _transcripts(examples: Sequence[dict[str, Any]]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Targets of the auxiliary loss, one row a window; length 0 where a clip is several windows or its words unknown."""
+    """Targets of the auxiliary loss, one row a window; none where a clip is several windows or its words unknown."""
     rows = [
         example["transcript"] if len(example["windows"]) == 1 else []
         for example in examples

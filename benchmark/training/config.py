@@ -39,8 +39,8 @@ class Sizes:
 class TrainConfig:
     """The only argument of `train` besides its watcher.
 
-    `conditions` says how often an item is asked under each condition: 1.0 for every clip, 0.3 for three clips in ten, 2.0
-    for each clip twice.
+    `conditions` says how often an item is asked under each condition: 1.0 for every clip, 0.3 for three clips in ten,
+    2.0 for each clip twice.
     """
 
     data: tuple[str, ...]

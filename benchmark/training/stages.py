@@ -6,11 +6,11 @@ from typing import Any
 
 import torch
 from torch import nn
-from transformers import Trainer, TrainerCallback, TrainingArguments
+from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
+from cpbench.flow.watch import Watch
 from cpbench.training.batches import Collator, Examples
 from cpbench.training.config import Stage, TrainConfig
-from cpbench.training.watch import Watch
 
 
 class SpeechTrainer(Trainer):  # type: ignore[misc]
@@ -36,7 +36,10 @@ class SpeechTrainer(Trainer):  # type: ignore[misc]
 
 
 def ctc(scores: torch.Tensor, frames: torch.Tensor, words: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-    """Mean CTC loss a token, blank 0, of rows that have words. scores (W, T, V), frames (W,), words (W, N), lengths (W,)."""
+    """Mean CTC loss a token, blank 0, over the rows that have words.
+
+    scores (W, T, V); frames (W,), how many of T are valid; words (W, N); lengths (W,), how many of N.
+    """
     known = lengths > 0
     log_probs = scores[known].float().log_softmax(-1).transpose(0, 1)
     return nn.functional.ctc_loss(log_probs, words[known], frames[known], lengths[known], zero_infinity=True)
@@ -47,7 +50,9 @@ def _frames(mask: torch.Tensor, total: int) -> torch.Tensor:
     return torch.ceil(mask.sum(-1) * (total / mask.shape[1])).long().clamp(max=total)
 
 
-def run_stage(model: Any, processor: Any, examples: Examples, config: TrainConfig, stage: Stage, watch: Watch) -> None:
+def run_stage(
+    model: Any, processor: Any, examples: Examples, *, config: TrainConfig, stage: Stage, watch: Watch
+) -> None:
     """Train the model in place."""
     freeze(model, stage)
     with_head = stage.ctc_weight > 0
@@ -64,6 +69,7 @@ def run_stage(model: Any, processor: Any, examples: Examples, config: TrainConfi
         callbacks=[_Told(stage.name, watch)],
     )
     trainer.ctc_weight = stage.ctc_weight
+    trainer.remove_callback(PrinterCallback)  # the watcher says it
     trainer.train()
     if with_head:
         del model.transcript_head
@@ -92,7 +98,7 @@ def arguments(config: TrainConfig, stage: Stage) -> TrainingArguments:
         seed=config.seed,
         data_seed=config.seed,
         save_strategy="no",
-        logging_steps=20,
+        logging_steps=100,
         report_to=[],
         disable_tqdm=True,
         remove_unused_columns=False,
@@ -102,11 +108,19 @@ def arguments(config: TrainConfig, stage: Stage) -> TrainingArguments:
 
 
 class _Told(TrainerCallback):  # type: ignore[misc]
-    """Tells the watcher what the Trainer logs."""
+    """Tells the watcher each step, and the loss now and then."""
 
     def __init__(self, stage: str, watch: Watch) -> None:
         self._stage, self._watch = stage, watch
 
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self._watch.stage(f"training {self._stage}", total=state.max_steps)
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self._watch.advance()
+
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **kwargs: Any) -> None:
         if logs and "loss" in logs:
-            self._watch(self._stage, state.global_step, state.max_steps, logs["loss"])
+            self._watch.say(
+                f"{self._stage}: step {state.global_step} of {state.max_steps}, loss {float(logs['loss']):.3f}"
+            )

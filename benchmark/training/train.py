@@ -8,17 +8,18 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from cpbench.errors import UserError
+from cpbench.flow.watch import Unwatched, Watch
 from cpbench.formats import read
 from cpbench.records import Setting
 from cpbench.training.config import TrainConfig
 from cpbench.training.rows import Pack, packs
-from cpbench.training.watch import Watch, silent
 
 
-def train(config: TrainConfig, watch: Watch = silent) -> Path:
+def train(config: TrainConfig, watch: Watch | None = None) -> Path:
     """Train a model and save it with its processor and `checkpoint.json`; return its folder.
 
-    The same configuration on the same machine gives the same weights. Raises UserError where the data cannot be learned from.
+    The same configuration on the same machine gives the same weights. Raises UserError where the data cannot be learned
+    from.
     """
     import torch
     from transformers import set_seed
@@ -41,7 +42,7 @@ def train(config: TrainConfig, watch: Watch = silent) -> Path:
     features = Features(processor)
     examples = Examples(made, processor, features)
     for stage in config.stages:
-        run_stage(model, processor, examples, config, stage, watch)
+        run_stage(model, processor, examples, config=config, stage=stage, watch=watch or Unwatched())
     return save(model, processor, items, config, seconds=time.monotonic() - begun)
 
 
