@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from cpbench.errors import UsageError, UserError
 from cpbench.evaluate import evaluate
 from cpbench.lm_eval_bridge import command_line, language_model
 from cpbench.records import RunConfig
-from cpbench.tasks import include_path
+from cpbench.tasks import include_path, load_tasks
 
 EAR = '''
 """A model that says what it hears: its answer is a function of the samples, the words and the generation."""
@@ -108,6 +109,27 @@ def test_lm_eval_gets_the_answers_of_cpbench_run(in_lm_eval: Any, ear: str, corp
     assert theirs == ours
     assert len(ours) == len(NAMES) + results["n-samples"]["demo_emotion"]["original"]
     assert len(set(ours.values())) > len(NAMES)  # what is compared depends on what was heard
+
+
+DEMO = Path(str(resources.files("cpbench") / "checkpoints" / "demo"))
+
+
+@pytest.mark.skipif(not DEMO.is_dir(), reason="the packaged checkpoint is not built yet")
+def test_the_packaged_model_answers_alike_in_both(tmp_path: Path) -> None:
+    run = evaluate(RunConfig("demo", ("demo_cpqa",), limit=21, out=str(tmp_path / "run")))
+    ours = {outcome.item.id: outcome.prediction.answer for outcome in run.outcomes()}
+    ((_, items),) = load_tasks(["demo_cpqa"])
+    language_model()
+    results = simple_evaluate(
+        model="cpbench",
+        model_args={"spec": "demo"},
+        tasks=["demo_cpqa"],
+        samples={"demo_cpqa": [place for place, item in enumerate(items) if item.id in ours]},
+        task_manager=TaskManager(include_path=include_path(), include_defaults=False),
+        bootstrap_iters=0,
+    )
+    assert answered(results, "demo_cpqa") == ours
+    assert len(set(ours.values())) > 3
 
 
 def test_its_accuracy_is_ours(in_lm_eval: Any, ear: str, corpus: Path, tmp_path: Path) -> None:
