@@ -1,9 +1,18 @@
-"""What every room's tests may use: a small set of real files, and the command line in a process of its own."""
+"""What every room's tests may use: a small set of real files, the command line in a process of its own, and a real local
+HTTP server that speaks the chat-completions protocol."""
+
+from __future__ import annotations
 
 import json
 import os
 import subprocess
 import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -82,3 +91,135 @@ class Slow:
 """
     )
     return path
+
+
+Body = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the chat endpoint does with one call."""
+
+    body: Body | bytes = b""
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+    drop: bool = False  # close the connection without a word
+    delay: float = 0.0
+
+
+def completion(
+    text: Any = "Sad.",
+    *,
+    finish: str = "stop",
+    message: Body | None = None,
+    model: str = "served-model",
+    usage: Body | None = None,
+) -> Answer:
+    """A chat completion; `message` adds fields to the assistant's message."""
+    choice = {"index": 0, "finish_reason": finish, "message": {"role": "assistant", "content": text, **(message or {})}}
+    used = usage or {"prompt_tokens": 11, "completion_tokens": 3, "total_tokens": 14}
+    body = {
+        "id": "cmpl-1",
+        "object": "chat.completion",
+        "created": 1,
+        "model": model,
+        "choices": [choice],
+        "usage": used,
+    }
+    return Answer({**body, "system_fingerprint": "fp_1"}, headers={"x-request-id": "req_1"})
+
+
+def problem(status: int, message: str, *, code: str | None = None, param: str | None = None, **headers: str) -> Answer:
+    """An error in OpenAI's form."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Answer({"error": {"message": message, "code": code, "param": param, "type": "x"}}, status, named)
+
+
+@dataclass
+class Endpoint:
+    """The server as a test sees it: first `script` is played, then `default` answers."""
+
+    url: str = ""
+    script: list[Answer] = field(default_factory=list)
+    default: Callable[[dict[str, Any]], Answer] = lambda body: completion()
+    listing: Answer = field(default_factory=lambda: Answer({"object": "list", "data": [{"id": "served-model"}]}))
+    bodies: list[dict[str, Any]] = field(default_factory=list)  # of the calls, as they came
+    headers: list[dict[str, str]] = field(default_factory=list)  # of the calls, names in lower case
+    most_at_once: int = 0
+    _now: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    completion: Callable[..., Answer] = field(default_factory=lambda: completion)
+    problem: Callable[..., Answer] = field(default_factory=lambda: problem)
+    answer: Callable[..., Answer] = field(default_factory=lambda: Answer)
+
+    def take(self, body: dict[str, Any], headers: dict[str, str]) -> Answer:
+        with self._lock:
+            self.bodies.append(body)
+            self.headers.append(headers)
+            return self.script.pop(0) if self.script else self.default(body)
+
+    def busy(self, change: Literal[1, -1]) -> None:
+        with self._lock:
+            self._now += change
+            self.most_at_once = max(self.most_at_once, self._now)
+
+
+def handler(endpoint: Endpoint) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            self._say(endpoint.listing if self.path == "/v1/models" else problem(404, f"no {self.path}"))
+
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            if self.path != "/v1/chat/completions":
+                self._say(problem(404, f"no {self.path}"))
+                return
+            endpoint.busy(1)
+            answer = endpoint.take(body, {name.lower(): value for name, value in self.headers.items()})
+            time.sleep(answer.delay)
+            endpoint.busy(-1)
+            self._say(answer)
+
+        def _say(self, answer: Answer) -> None:
+            if answer.drop:
+                self.close_connection = True
+                self.connection.close()
+                return
+            data = answer.body if isinstance(answer.body, bytes) else json.dumps(answer.body).encode()
+            self.send_response(answer.status)
+            for name, value in {"Content-Type": "application/json", **answer.headers}.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    return Handler
+
+
+class _Server(ThreadingHTTPServer):
+    request_queue_size = 256
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A connection dropped on purpose is no news."""
+
+
+@pytest.fixture
+def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[Endpoint]:
+    """A chat endpoint on this machine, and an environment without anybody's key."""
+    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_ORG_ID", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    state = Endpoint()
+    server = _Server(("127.0.0.1", 0), handler(state))
+    state.url = f"http://127.0.0.1:{server.server_port}/v1"
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    yield state
+    server.shutdown()
+    server.server_close()
+    thread.join()
