@@ -1,5 +1,5 @@
-"""What every room's tests may use: a small set of real files, the command line in a process of its own, and a real local
-HTTP server that speaks the chat-completions protocol."""
+"""What every room's tests may use: a small set of real files, the command line in a process of its own, and a real
+local HTTP server that speaks the chat-completions protocol."""
 
 from __future__ import annotations
 

@@ -58,7 +58,8 @@ class LocalChat:
         ended = bool(found) or (len(said) > 0 and int(said[-1]) in _ends(settings.eos_token_id))
         usage = {"input_tokens": read, "output_tokens": len(said)}
         latency = time.monotonic() - started
-        call = Call(self.name, self._model.config._commit_hash or self.name, sent, usage, when, latency_s=latency)
+        resolved = getattr(self._model.config, "_commit_hash", None) or self.name  # a folder has no commit
+        call = Call(self.name, resolved, sent, usage, when, latency_s=latency)
         status: Literal["ok", "truncated"] = "ok" if ended else "truncated"
         return Reply(request.key, status, text.strip(), finish_reason="stop" if ended else "length", call=call)
 
@@ -68,7 +69,22 @@ class LocalChat:
         with torch.inference_mode(), torch.random.fork_rng(enabled=settings.do_sample):
             if settings.do_sample and request.seed is not None:
                 torch.manual_seed(request.seed)
-            return self._model.generate(**inputs, generation_config=settings, tokenizer=self._tokenizer)
+            return self._model.generate(
+                **inputs, generation_config=settings, stopping_criteria=self._stopping(inputs, request.stop)
+            )
+
+    def _stopping(self, inputs: Any, stop: tuple[str, ...]) -> Any:
+        """Ends at a stop text by decoding: transformers' own criterion fails on vocabularies of whole words."""
+        import torch
+        from transformers import StoppingCriteriaList
+
+        read = inputs["input_ids"].shape[1]
+
+        def said(ids: torch.Tensor, scores: Any, **_: Any) -> torch.Tensor:
+            text = self._tokenizer.decode(ids[0, read:], skip_special_tokens=True)
+            return torch.tensor([any(word in text for word in stop)], device=ids.device)
+
+        return StoppingCriteriaList([said] if stop else [])
 
     def _settings(self, request: ChatRequest) -> tuple[Any, Mapping[str, Any]]:
         """A generation configuration of our own: a checkpoint's sampling defaults would make greedy answers random."""
@@ -79,8 +95,8 @@ class LocalChat:
         if warm > 0:
             sent |= {"temperature": warm, "seed": request.seed}
         if request.stop:
-            sent["stop_strings"] = list(request.stop)
-        settings = GenerationConfig(**{name: value for name, value in sent.items() if name != "seed"})
+            sent["stop"] = list(request.stop)
+        settings = GenerationConfig(**{name: value for name, value in sent.items() if name not in ("seed", "stop")})
         settings.eos_token_id = own.eos_token_id if own.eos_token_id is not None else self._tokenizer.eos_token_id
         pad = own.pad_token_id
         settings.pad_token_id = next(iter(_ends(settings.eos_token_id)), 0) if pad is None else pad
