@@ -63,7 +63,7 @@ class Asr:
                 ids = self._model.generate(**{**inputs, **floats}, **self._decoding)
             else:
                 ids = self._model(**{**inputs, **floats}).logits.argmax(dim=-1)
-        return str(self._processor.batch_decode(ids, skip_special_tokens=self._generates)[0]).strip()
+        return str(self._processor.batch_decode(ids, skip_special_tokens=True)[0]).strip()
 
     @cached_property
     def _window(self) -> float:

@@ -31,9 +31,7 @@ def collapsed(path: Path, wave: np.ndarray) -> str:
         best = Wav2Vec2ForCTC.from_pretrained(path)(**inputs).logits[0].argmax(-1).tolist()
     letters = {n: letter for letter, n in json.loads((path / "vocab.json").read_text()).items()}
     merged = [n for n, before in zip(best, [None, *best], strict=False) if n != before]
-    said = "".join(
-        " " if letters[n] == "|" else letters[n] for n in merged if letters[n] not in SPECIAL
-    )
+    said = "".join(" " if letters[n] == "|" else letters[n] for n in merged if letters[n] not in SPECIAL)
     return " ".join(said.split())
 
 
