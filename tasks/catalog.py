@@ -126,13 +126,22 @@ def card(name: str) -> Card:
 
 def card_at(yaml: str | Path) -> Card:
     """The task of one YAML file, ours or a user's that reads its data with `@corpus`."""
-    from lm_eval.tasks._yaml_loader import load_yaml
-
-    config = load_yaml(yaml, resolve_func=False)
-    known = index().get(config.get("task"))
+    config = read_yaml(yaml, functions=False)
+    known = index().get(str(config.get("task")))
     if known is not None and Path(known.yaml_path).resolve() == Path(yaml).resolve():
         return card(config["task"])  # which knows its group
     return card_of(config, yaml=str(yaml))
+
+
+def read_yaml(path: str | Path, *, functions: bool = True) -> dict[str, Any]:
+    """A task YAML with what it includes, and the functions that it names. Raises UserError where one cannot be read."""
+    import yaml
+    from lm_eval.tasks._yaml_loader import load_yaml
+
+    try:
+        return dict(load_yaml(path, resolve_func=functions))
+    except (OSError, ValueError, ImportError, AttributeError, SyntaxError, yaml.YAMLError) as error:
+        raise UserError(f"cannot be read as an lm-eval task ({error}):", value=str(path)) from error
 
 
 def card_of(config: Mapping[str, Any], *, yaml: str, group: str | None = None) -> Card:

@@ -17,7 +17,7 @@ from typing import Any, overload
 
 from cpbench.errors import UserError
 from cpbench.records import Clip, Item, Outcome, Request, Sound
-from cpbench.tasks.catalog import Card, card_at, located
+from cpbench.tasks.catalog import Card, card_at, located, read_yaml
 
 Document = dict[str, Any]
 Reader = Callable[[Path, Card], Iterator[Item]]
@@ -93,9 +93,6 @@ class Documents(Sequence[Document]):
     def items(self) -> list[Item]:
         """All of them. Raises UserError where the data hold none, and where two have one id."""
         self._fill(None)
-        (double, times), *_ = Counter(item.id for item in self._read).most_common(1)
-        if times > 1:
-            raise UserError(f"{self._task}: {times} items of {self._folder} have the id", value=double)
         return self._read
 
     def __len__(self) -> int:
@@ -121,6 +118,13 @@ class Documents(Sequence[Document]):
         self._read.extend(itertools.islice(self._rest, missing))
         if not self._read:
             raise UserError(f"{self._task}: no items in {self._folder}")
+        if count is None or len(self._read) < count:  # that was the end
+            self._check_ids()
+
+    def _check_ids(self) -> None:
+        (double, times), *_ = Counter(item.id for item in self._read).most_common(1)
+        if times > 1:
+            raise UserError(f"{self._task}: {times} items of {self._folder} have the id", value=double)
 
 
 class Corpus:
@@ -148,9 +152,7 @@ def corpus(read: Reader) -> Corpus:
 
 def reads_items(yaml: str | Path) -> bool:
     """Whether a YAML's data come from an `@corpus` reader, so that its documents are items."""
-    from lm_eval.tasks._yaml_loader import load_yaml
-
-    return isinstance(load_yaml(yaml).get("custom_dataset"), Corpus)
+    return isinstance(read_yaml(yaml).get("custom_dataset"), Corpus)
 
 
 def process_results(doc: Document, results: Sequence[str]) -> dict[str, float]:

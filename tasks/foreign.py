@@ -16,7 +16,9 @@ from cpbench.tasks import catalog, docs
 
 LOG = logging.getLogger("cpbench")
 CLOSE = 0.8  # so like one of our names that it is taken for a slip, without the ten seconds of lm-eval's own index
-PLACEHOLDER = re.compile(" *<audio> *")  # where some tasks' texts say that the audio goes; a model's own template places it
+PLACEHOLDER = re.compile(
+    " *<audio> *"
+)  # where some tasks' texts say that the audio goes; a model's own template places it
 
 
 def load(name: str) -> tuple[Task, list[Item]]:
@@ -28,7 +30,7 @@ def load(name: str) -> tuple[Task, list[Item]]:
     config = _config(name)
     if (reason := refusal(config)) is not None:
         raise UserError(f"the lm-eval task cannot be run here, as {reason}:", value=name)
-    task = docs.built(_undecoded(config))
+    task = _built(config)
     found = list(_items(task))
     card = Task(
         str(config["task"]),
@@ -44,17 +46,16 @@ def load(name: str) -> tuple[Task, list[Item]]:
 
 def refusal(config: Mapping[str, Any]) -> str | None:
     """Why a task cannot be run, in words that follow "as"; None if it can."""
-    if "class" in config:
-        return "it is a Python class, which says nothing of its audio"
-    if not config.get("doc_to_audio"):
-        return "it has no audio"
-    if (kind := config.get("output_type", "generate_until")) != "generate_until":
-        return f"it is of output type {kind}, not generate_until"
-    if config.get("doc_to_image"):
-        return "it shows images"
-    if config.get("num_fewshot"):
-        return "it wants examples before the question"
-    return None
+    kind = config.get("output_type", "generate_until")
+    reasons = {
+        "it is a group, whose tasks should be named one by one": isinstance(config.get("task"), list),
+        "it is a Python class, which says nothing of its audio": "class" in config,
+        "it has no audio": not config.get("doc_to_audio"),
+        f"it is of output type {kind}, not generate_until": kind != "generate_until",
+        "it shows images": config.get("doc_to_image"),
+        "it wants examples before the question": config.get("num_fewshot"),
+    }
+    return next((reason for reason, holds in reasons.items() if holds), None)
 
 
 def _config(name: str) -> dict[str, Any]:
@@ -63,7 +64,7 @@ def _config(name: str) -> dict[str, Any]:
     from lm_eval.tasks._yaml_loader import load_yaml
 
     if is_yaml(name):
-        return dict(load_yaml(Path(name).expanduser()))
+        return catalog.read_yaml(name)
     ours = [*catalog.index()]
     if (near := nearest(name, ours)) is not None and difflib.SequenceMatcher(None, name, near).ratio() >= CLOSE:
         raise UsageError("unknown task", value=name, allowed=ours, mend="cpbench tasks")
@@ -74,6 +75,18 @@ def _config(name: str) -> dict[str, Any]:
     if entry.kind.name in ("GROUP", "TAG"):
         raise UsageError("a group of lm-eval; name its tasks one by one, not", value=name)
     return dict(load_yaml(entry.yaml_path)) if entry.yaml_path else dict(entry.cfg or {})
+
+
+def _built(config: dict[str, Any]) -> Any:
+    """lm-eval's task object; its constructor loads the data set, which the user may have to bring first."""
+    try:
+        return docs.built(_undecoded(config))
+    except OSError as error:  # of the Hub's client and of datasets: not there, not reachable, not allowed
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        where = config.get("dataset_path") or "its data set"
+        raise UserError(
+            f"{config['task']}: {where} cannot be loaded ({first})", mend="on a connected machine"
+        ) from None
 
 
 def is_yaml(name: str) -> bool:

@@ -1,6 +1,7 @@
 """RAVDESS: files named by modality, channel, emotion, intensity, statement, repetition and actor; below any folder.
 
-Only speech (channel 01) as audio alone (modality 03) is read: the sung files have fewer emotions.
+Only speech (channel 01) as audio alone (modality 03) is read: the sung files have fewer emotions. The two statements
+are no sample of sentences, so nothing is clustered by them.
 """
 
 from __future__ import annotations
@@ -39,4 +40,4 @@ def recordings(folder: Path, card: Card) -> Iterator[Item]:
             gender="male" if int(name["actor"]) % 2 else "female",
             transcript=STATEMENTS[name["statement"]],
         )
-        yield emotion_item(card, heard, id=path.stem, label=EMOTIONS[name["emotion"]], words=name["statement"])
+        yield emotion_item(card, heard, id=path.stem, label=EMOTIONS[name["emotion"]])

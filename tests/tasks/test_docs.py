@@ -130,8 +130,9 @@ def test_lm_eval_s_constructor_reads_one_item(tmp_path: Path, speak: Any, monkey
 
 def test_items_of_one_id_and_no_items_are_refused(tmp_path: Path) -> None:
     twice = [Item("a", "t", (), "?", ("!",)), Item("a", "t", (), "!", ("!",))]
-    with pytest.raises(UserError, match=r"2 items of .* have the id 'a'"):
-        len(Documents(lambda: iter(twice), task="t", folder=tmp_path))
+    for read in (len, list):
+        with pytest.raises(UserError, match=r"2 items of .* have the id 'a'"):
+            read(Documents(lambda: iter(twice), task="t", folder=tmp_path))
     with pytest.raises(UserError, match="no items in"):
         Documents(lambda: iter(()), task="t", folder=tmp_path)[0]
 

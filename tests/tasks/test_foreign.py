@@ -101,6 +101,23 @@ def test_what_cannot_be_run_is_refused_by_name(foreign: Any, more: dict[str, str
         load_tasks([foreign(**more)])
 
 
+def test_a_yaml_that_cannot_be_read_is_one_message(foreign: Any, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"no function 'absent'.*heard\.yaml"):
+        load_tasks([foreign(custom_dataset="!function read.absent")])
+    (tmp_path / "broken.yaml").write_text("task: [")
+    with pytest.raises(UserError, match="cannot be read as an lm-eval task"):
+        load_tasks([str(tmp_path / "broken.yaml")])
+    (tmp_path / "group.yaml").write_text("group: g\ntask: [a, b]\n")
+    with pytest.raises(UserError, match="it is a group"):
+        load_tasks([str(tmp_path / "group.yaml")])
+
+
+def test_a_data_set_that_cannot_be_loaded_is_one_message(foreign: Any) -> None:
+    path = foreign(custom_dataset="", dataset_kwargs="", dataset_path="nobody/no_such_set")
+    with pytest.raises(UserError, match="heard_elsewhere: nobody/no_such_set cannot be loaded"):
+        load_tasks([path])
+
+
 def test_a_python_class_is_refused() -> None:
     assert refusal({"task": "x", "class": object}) is not None
 
