@@ -1,7 +1,8 @@
 """`command:PROGRAM ARGS`: a recogniser in a program of its own, in whatever environment it needs.
 
 The program is sent `{"id", "audio", "seconds"}`, where `audio` is the absolute path of a 16 kHz mono WAV file, and
-writes `{"id", "transcript"}` or `{"id", "error"}`. `flow/program.py` says the rest of the protocol; we want "annotations".
+writes `{"id", "transcript"}` or `{"id", "error"}`. `flow/program.py` says the rest of the protocol; what we want is
+"annotations".
 """
 
 from __future__ import annotations
