@@ -266,6 +266,7 @@ class Call:
     latency_s: float = 0.0
     request_id: str | None = None
     system_fingerprint: str | None = None
+    params_rejected: tuple[str, ...] = ()  # asked for and not taken by the endpoint, so not sent
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol, TypeVar, cast
+from typing import Any, Literal, Protocol, TypeVar, cast
 
 from cpbench import parts
 from cpbench.errors import UsageError
@@ -19,7 +19,7 @@ from cpbench.records import Call
 
 __all__ = ["Chat", "ChatRequest", "Message", "Reply", "ReplyStatus", "converse", "family", "load_chat", "providers"]
 
-ReplyStatus = Literal["ok", "truncated", "refusal", "content_filter", "api_error"]
+ReplyStatus = Literal["ok", "truncated", "refusal", "content_filter", "api_error", "expired"]
 W = TypeVar("W")
 R = TypeVar("R")
 
@@ -38,14 +38,25 @@ class ChatRequest:
     key: str  # comes back on the reply; unique among the requests in flight
     messages: tuple[Message, ...]
     max_tokens: int
-    temperature: float | None = 0.0  # None: the provider's own
+    temperature: float | None = 0.0  # None: the provider's own; 0 on a server of one's own, which would else sample
     stop: tuple[str, ...] = ()
     seed: int | None = None  # sent where the temperature is above 0
+    schema: Mapping[str, Any] | None = None  # a JSON schema that the text should follow; its "title" names it
+    choices: tuple[str, ...] = ()  # hf only: numbers as texts; the reply is the likeliest, and `expected` their mean
+
+    @property
+    def schema_name(self) -> str:
+        """The schema's title in the letters that providers allow for a name."""
+        title = str((self.schema or {}).get("title") or "reply")
+        return re.sub(r"[^A-Za-z0-9_-]+", "_", title)[:64]
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What came back. Only `ok` and `truncated` hold an answer; the text of a refusal is the refusal's."""
+    """What came back, raw. Only `ok` and `truncated` hold an answer; the text of a refusal is the refusal's.
+
+    `expired`: a batch was given up by its provider before it came to this request; nothing was paid for it.
+    """
 
     key: str
     status: ReplyStatus
@@ -54,6 +65,7 @@ class Reply:
     finish_reason: str | None = None  # the provider's word
     error: str | None = None  # of an api_error
     call: Call | None = None  # None: nothing was answered, so nothing was paid for
+    expected: float | None = None  # of a request with choices: the sum of p(choice) * choice
 
 
 class Chat(Protocol):

@@ -95,6 +95,7 @@ class OpenAIChat:
             latency_s=time.monotonic() - started,
             request_id=response.request_id or completion.id,
             system_fingerprint=completion.system_fingerprint,
+            params_rejected=self._left_out(request),
         )
         return _read(request.key, choices[0], call)
 
@@ -107,7 +108,7 @@ class OpenAIChat:
             sent = self._params(request)
             create: Any = self._client.chat.completions.with_raw_response.create
             try:
-                return create(model=self.name, messages=messages, **sent), sent
+                return create(model=self.name, messages=messages, **sent), _as_recorded(sent)
             except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
                 name = _rejected(error, sent)
                 if name is None or (name in self.rejected and name in self._params(request)):
@@ -115,17 +116,30 @@ class OpenAIChat:
                 self.rejected.add(name)
 
     def _params(self, request: ChatRequest) -> dict[str, Any]:
-        newer = urlsplit(self.url).hostname == urlsplit(OPENAI).hostname
-        limits = ["max_completion_tokens", "max_tokens"] if newer else ["max_tokens", "max_completion_tokens"]
+        limits = ["max_completion_tokens", "max_tokens"] if self._is_openai else ["max_tokens", "max_completion_tokens"]
         limit = next((name for name in limits if name not in self.rejected), limits[0])
-        params: dict[str, Any] = {limit: request.max_tokens}
-        if request.temperature is not None:
-            params["temperature"] = request.temperature
-            if request.temperature > 0 and request.seed is not None:
-                params["seed"] = request.seed
-        if request.stop:
-            params["stop"] = list(request.stop)
+        params = {limit: request.max_tokens, **self._wishes(request)}
         return {name: value for name, value in params.items() if name == limit or name not in self.rejected}
+
+    def _wishes(self, request: ChatRequest) -> dict[str, Any]:
+        """What the endpoint may reject and the request be answered all the same."""
+        wishes: dict[str, Any] = {}
+        temperature = request.temperature
+        if temperature is None and not self._is_openai:
+            temperature = 0.0  # vLLM would sample as the checkpoint's generation_config says
+        if temperature is not None:
+            wishes["temperature"] = temperature
+            if temperature > 0 and request.seed is not None:
+                wishes["seed"] = request.seed
+        if request.stop:
+            wishes["stop"] = list(request.stop)
+        if request.schema is not None:
+            form = {"name": request.schema_name, "strict": True, "schema": request.schema}
+            wishes["response_format"] = {"type": "json_schema", "json_schema": form}
+        return wishes
+
+    def _left_out(self, request: ChatRequest) -> tuple[str, ...]:
+        return tuple(sorted(name for name in self._wishes(request) if name in self.rejected))
 
     def _refused(self, request: ChatRequest, error: openai.APIStatusError) -> Reply:
         """A reply for an HTTP error; a UserError where every other call would meet the same."""
@@ -181,8 +195,18 @@ class OpenAIChat:
         )
 
     @property
+    def _is_openai(self) -> bool:
+        return urlsplit(self.url).hostname == urlsplit(OPENAI).hostname
+
+    @property
     def _endpoint(self) -> str:
         return f"openai/{self.name} at {self.url}"
+
+
+def _as_recorded(sent: Mapping[str, Any]) -> dict[str, Any]:
+    """Without the schema, which would stand on every line: its name tells enough."""
+    form = sent.get("response_format")
+    return {**sent, **({"response_format": f"json_schema {form['json_schema']['name']}"} if form else {})}
 
 
 def _message(message: Message) -> Mapping[str, Any]:
@@ -231,8 +255,13 @@ def _usage(completion: Any) -> dict[str, int]:
 
 
 def _rejected(error: openai.APIStatusError, sent: Mapping[str, Any]) -> str | None:
-    """The parameter of ours that the endpoint does not know or take at all; a bad value of it is another matter."""
-    words = f"{error.code} {_words(error)}"
+    """The parameter of ours that the endpoint does not know or take at all; a bad value of it is another matter.
+
+    A schema that it cannot use is the same as no schema at all: the text may follow it without being forced to.
+    """
+    words = f"{error.code} {error.param} {_words(error)}"
+    if "response_format" in sent and "response_format" in words:
+        return "response_format"
     if not UNSUPPORTED.search(words):
         return None
     if error.param in sent:

@@ -76,10 +76,44 @@ def test_what_is_sent_is_what_was_asked(endpoint: Any) -> None:
 
 
 @pytest.mark.parametrize("temperature", [0.0, None])
-def test_a_seed_goes_with_a_temperature_only(endpoint: Any, temperature: float | None) -> None:
+def test_a_server_of_one_s_own_is_always_told_its_temperature(endpoint: Any, temperature: float | None) -> None:
     ask(endpoint, temperature=temperature, seed=3)
-    assert "seed" not in endpoint.bodies[0]
-    assert endpoint.bodies[0].get("temperature") == temperature
+    assert "seed" not in endpoint.bodies[0]  # goes with a temperature above 0 only
+    assert endpoint.bodies[0]["temperature"] == 0.0
+
+
+SCHEMA = {
+    "title": "a score",
+    "type": "object",
+    "properties": {"reason": {"type": "string"}, "score": {"enum": [0, 1, 2]}},
+    "required": ["reason", "score"],
+    "additionalProperties": False,
+}
+
+
+def test_a_schema_goes_along_and_the_text_comes_back_raw(endpoint: Any) -> None:
+    reply = ask(endpoint, endpoint.completion('```json\n{"score": 1}\n```'), schema=SCHEMA)
+    form = {"name": "a_score", "strict": True, "schema": SCHEMA}
+    assert endpoint.bodies[0]["response_format"] == {"type": "json_schema", "json_schema": form}
+    assert reply.text == '```json\n{"score": 1}\n```'
+    assert reply.call is not None and reply.call.params_sent["response_format"] == "json_schema a_score"
+    assert reply.call.params_rejected == ()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        {"message": "response_format is not supported by this model"},
+        {"message": "Invalid schema: 'minLength' is not permitted.", "param": "response_format"},
+    ],
+)
+def test_a_schema_that_is_not_taken_is_left_out_and_said_so(endpoint: Any, error: Any) -> None:
+    bad = endpoint.problem(400, **error)
+    endpoint.default = lambda body: bad if "response_format" in body else endpoint.completion()
+    replies = list(chat(endpoint, concurrency=1).ask(requests(2, schema=SCHEMA)))
+    assert [reply.status for reply in replies] == ["ok", "ok"] and len(endpoint.bodies) == 3
+    assert all(reply.call is not None and "response_format" not in reply.call.params_sent for reply in replies)
+    assert all(reply.call is not None and reply.call.params_rejected == ("response_format",) for reply in replies)
 
 
 @pytest.mark.parametrize(
@@ -191,6 +225,7 @@ def test_a_rejected_temperature_is_left_out_from_then_on_and_not_recorded_as_sen
     replies = list(chat(endpoint, concurrency=1).ask(requests(3)))
     assert [reply.status for reply in replies] == ["ok"] * 3
     assert all(reply.call is not None and reply.call.params_sent == {"max_tokens": 8} for reply in replies)
+    assert all(reply.call is not None and reply.call.params_rejected == ("temperature",) for reply in replies)
     assert len(endpoint.bodies) == 4
 
 
