@@ -30,7 +30,7 @@ from cpbench.records import (
     Turn,
 )
 from cpbench.runfolder import Run, open_run, write_json
-from cpbench.tasks import load_tasks
+from cpbench.tasks import check_rights, load_tasks
 
 Loaded = Sequence[tuple[Task, Sequence[Item]]]
 
@@ -54,7 +54,13 @@ def evaluate(config: RunConfig, watching: Watching | None = None) -> Run:
     place = ranks()
     model = load_model(config.model, config.model_options)
     tasks = load_tasks(config.tasks, data_dirs=config.data_dirs, limit=config.limit, seed=config.seed)
-    _check_rights(model, tasks, config)
+    check_rights(
+        model.card.name,
+        [task for task, _ in tasks],
+        third_party=model.card.third_party,
+        ok=config.third_party_ok,
+        flag="--third-party-ok",
+    )
     whole = _requests(config, model, tasks)
     requests = part_of(whole, config.shard)
     if not requests:
@@ -117,17 +123,6 @@ def _unasked(run: Run, answered: int) -> list[str]:
     if answered >= asked:
         return []
     return [f"{asked - answered} of {asked} questions are not answered: a shard is missing, or the run was stopped"]
-
-
-def _check_rights(model: Model, tasks: Loaded, config: RunConfig) -> None:
-    """Refuse to send to a third party what its license does not allow to be sent."""
-    forbidden = [task for task, _ in tasks if not task.rights.third_party_api]
-    if model.card.third_party and forbidden and not config.third_party_ok:
-        raise UserError(
-            f"{model.card.name} is somebody else's machine, and {', '.join(task.name for task in forbidden)} "
-            f"(license: {forbidden[0].rights.license}) may not be sent there",
-            mend="--third-party-ok, if you have the right to; it is recorded",
-        )
 
 
 def _requests(config: RunConfig, model: Model, tasks: Loaded) -> list[Request]:

@@ -20,8 +20,8 @@ from cpbench.engine import check_hearing, hearing_turns, predict
 from cpbench.errors import UsageError, UserError
 from cpbench.models import load_model
 from cpbench.parts import Model
-from cpbench.records import Item, Request, Rights, Setting
-from cpbench.tasks import include_path, list_tasks
+from cpbench.records import Item, Request, Setting, Task
+from cpbench.tasks import check_rights, include_path, list_tasks
 from cpbench.tasks.catalog import generation_of
 from cpbench.tasks.docs import is_document, item_of
 from cpbench.tasks.foreign import clip_heard
@@ -118,7 +118,10 @@ def answers(instances: Sequence[Any], asked: Asked) -> list[str]:
     UserError, as `cpbench run --strict` does.
     """
     items = [_item(instance) for instance in instances]
-    _check_rights(asked, items)
+    known = {card.name: card.task() for card in list_tasks()}
+    tasks = [known.get(name, Task(name, "", "", ())) for name in dict.fromkeys(item.task for item in items)]
+    card, flag = asked.model.card, "--model_args third_party_ok=true"
+    check_rights(card.name, tasks, third_party=card.third_party, ok=asked.third_party_ok, flag=flag)
     requests = _numbered([_request(item, one, asked.model) for item, one in zip(items, instances, strict=True)])
     if asked.hearing_check:
         _check_hearing(asked.model, requests)
@@ -183,21 +186,6 @@ def _numbered(requests: Sequence[Request]) -> list[Request]:
             numbered.append(dataclasses.replace(request, item_id=f"{request.item_id}#{times}", generation=generation))
         seen[request.key] += 1
     return numbered
-
-
-def _check_rights(asked: Asked, items: Sequence[Item]) -> None:
-    """As `cpbench run`: nothing is sent to somebody else's machine that its license does not allow to be sent."""
-    if not asked.model.card.third_party or asked.third_party_ok:
-        return
-    known = {card.name: card.rights for card in list_tasks()}
-    for name in dict.fromkeys(item.task for item in items):
-        rights = known.get(name, Rights())
-        if not rights.third_party_api:
-            raise UserError(
-                f"{asked.model.card.name} is somebody else's machine, and {name} (license: {rights.license}) "
-                "may not be sent there",
-                mend="--model_args third_party_ok=true, if you have the right to",
-            )
 
 
 def _check_hearing(model: Model, requests: Sequence[Request]) -> None:

@@ -142,9 +142,8 @@ def merge_runs(folders: Sequence[Path], out: Path) -> Run:
                 if prediction.key not in whole.predictions:
                     whole.predictions.append(prediction)
     seconds = sum(run.manifest.get("wall_s", 0.0) for run in runs)
-    kept = {
-        key: value for key, value in first.manifest.items() if key in ("model", "asked_in_all", "hearing_check", "prompts")
-    }
+    shared = ("model", "asked_in_all", "hearing_check", "prompts")
+    kept = {key: first.manifest[key] for key in shared if key in first.manifest}
     whole.note(**kept, wall_s=seconds, merged=[f"{part[0] + 1}/{part[1]}" for part in sorted(parts)])
     return whole
 

@@ -24,6 +24,7 @@ from cpbench.tasks.catalog import (
 )
 from cpbench.tasks.describe import Contents, Description, describe
 from cpbench.tasks.items import limited, load_tasks
+from cpbench.tasks.rights import check_rights
 
 __all__ = [
     "Card",
@@ -31,6 +32,7 @@ __all__ = [
     "DataState",
     "Description",
     "HubSource",
+    "check_rights",
     "data_state",
     "describe",
     "expanded",

@@ -170,14 +170,15 @@ def process_results(doc: Document, results: Sequence[str]) -> dict[str, float]:
 
 
 def metrics_for(items: Sequence[Item]) -> tuple[str, ...]:
-    """The metrics that items without a YAML of ours allow: label metrics where all labels are of one set."""
+    """The metrics that items without a YAML of ours allow: balanced ones where a type has labels of one set."""
     labelled = [item for item in items if item.label is not None and item.options]
     metrics = ["overlap_score"]
     if any(item.lure is not None for item in labelled):
         metrics.insert(0, "lure_rate")
     if labelled:
         metrics[:0] = ["accuracy", "unextractable"]
-    if len(labelled) == len(items) and len({frozenset(item.options) for item in labelled}) == 1:
+    sets = {(item.type, frozenset(item.options)) for item in labelled}
+    if len({type for type, _ in sets}) == len(sets) > 0:
         metrics[1:1] = ["balanced_accuracy", "macro_f1", "weighted_f1"]
     return tuple(metrics)
 

@@ -30,7 +30,7 @@ def load_tasks(
     all of them. Raises UsageError for an unknown name, and UserError where data are missing or a task cannot be run.
     """
     if not names:
-        raise UsageError("no task named", allowed=[*catalog.groups(), *(card.name for card in catalog.list_tasks())])
+        raise UsageError("no task named", allowed=sorted(catalog.names()))
     data_dirs = data_dirs or {}
     _check_data_dirs(data_dirs, names)
     wanted = catalog.expanded(names)
@@ -74,7 +74,7 @@ def _draw(seed: int, item: Item) -> str:
 def _load(name: str, titles: Mapping[str, str], data_dirs: Mapping[str, str]) -> Loaded:
     if name in titles:
         return _of_file(Path(name).expanduser(), titles[name])
-    if name in catalog.index():
+    if name in catalog.names():
         return _of_card(catalog.card(name), data_dirs)
     if foreign.is_yaml(name) and docs.reads_items(name):
         return _of_card(catalog.card_at(Path(name).expanduser()), data_dirs)
@@ -129,7 +129,7 @@ def _names_of_files(paths: Sequence[str]) -> dict[str, str]:
     """path -> task name: the file's stem, with its folder's name before it where that is another task's or file's."""
     places = {path: Path(path).expanduser().absolute() for path in paths}
     stems = Counter(place.stem for place in places.values())
-    taken = {*catalog.index()}
+    taken = catalog.names()
     names = {
         path: place.stem if stems[place.stem] == 1 and place.stem not in taken else f"{place.parent.name}_{place.stem}"
         for path, place in places.items()
@@ -138,7 +138,7 @@ def _names_of_files(paths: Sequence[str]) -> dict[str, str]:
 
 
 def _check_data_dirs(data_dirs: Mapping[str, str], names: Sequence[str]) -> None:
-    known = {"", *catalog.index(), *names}
+    known = {"", *catalog.names(), *names}
     for task in data_dirs:
         if task not in known:
             raise UsageError("--data-dir for an unknown task", value=task, allowed=sorted(known - {""}))

@@ -75,12 +75,19 @@ def caveats(
     found += _of_tasks(outcomes, tasks)
     for each in tally(outcomes, tasks):
         found += [f"{each.task}, {each.condition}: {said}" for said in _of_tally(each)]
-    found += [
-        f"{absent.task}, {absent.condition}: no {absent.metric}: {absent.why}"
-        for absent in absences(outcomes, tasks, judge_id=judge_id)
-        if absent.slice == "all"
-    ]
+    found += _of_absences(outcomes, tasks, judge_id)
     return list(dict.fromkeys(found))
+
+
+def _of_absences(outcomes: Sequence[Outcome], tasks: Sequence[Task], judge_id: str | None) -> Iterator[str]:
+    """What has no number over all items and none for any question type either."""
+    typed = {outcome.prediction.task for outcome in outcomes if outcome.item.type is not None}
+    gone = absences(outcomes, tasks, judge_id=judge_id)
+    slices = Counter((absent.task, absent.condition, absent.metric) for absent in gone)
+    for absent in gone:
+        alone = slices[absent.task, absent.condition, absent.metric] == 1
+        if absent.slice == "all" and not (alone and absent.task in typed):
+            yield f"{absent.task}, {absent.condition}: no {absent.metric}: {absent.why}"
 
 
 def _of_tasks(outcomes: Sequence[Outcome], tasks: Sequence[Task]) -> Iterator[str]:

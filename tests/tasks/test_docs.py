@@ -15,7 +15,7 @@ from lm_eval.utils import handle_non_serializable
 from cpbench.audio import clip
 from cpbench.errors import UserError
 from cpbench.records import Item, Tag
-from cpbench.tasks import data_state, include_path, list_tasks, load_tasks
+from cpbench.tasks import catalog, data_state, include_path, list_tasks, load_tasks
 from cpbench.tasks.catalog import Card
 from cpbench.tasks.docs import Audio, Documents, built, document, item_of, process_results
 from cpbench.tasks.folders import emotion_item
@@ -58,6 +58,11 @@ def rich_item(speak: Any) -> Item:
         split="dev",
         origin={"generator": "x"},
     )
+
+
+def test_the_names_read_without_lm_eval_are_those_that_lm_eval_reads() -> None:
+    assert catalog.names() == set(catalog.index())
+    assert set(catalog.groups()) == {name for name, entry in catalog.index().items() if entry.kind.name == "GROUP"}
 
 
 def test_lm_eval_lists_all_our_tasks_and_groups() -> None:
