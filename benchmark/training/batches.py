@@ -7,7 +7,7 @@ fraction of the work.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,9 +48,12 @@ def _valid(mel: torch.Tensor, mask: torch.Tensor, trim: bool) -> torch.Tensor:
 
 
 class Examples(torch.utils.data.Dataset[dict[str, Any]]):
-    """Packs rendered once; audio stays in `features`."""
+    """Packs rendered once; audio stays in `features`. `weights`: of a question type's answers in the loss, else 1."""
 
-    def __init__(self, packs: Sequence[Pack], processor: Any, features: Features) -> None:
+    def __init__(
+        self, packs: Sequence[Pack], processor: Any, features: Features, weights: Mapping[str, float] | None = None
+    ) -> None:
+        self._weights = weights or {}
         self._features = features
         self._packs = [
             (pack, tokens(pack, processor, [features.embeddings(one) for one in pack.sounds])) for pack in packs
@@ -67,6 +70,7 @@ class Examples(torch.utils.data.Dataset[dict[str, Any]]):
         return {
             "input_ids": flat(rendered),
             "tokens": rendered,
+            "weights": [self._weights.get(row.type or "", 1.0) for row in pack.rows],
             "windows": [window for sound in pack.sounds for window in self._features.windows(sound)],
             "transcript": spoken,
         }
@@ -86,6 +90,7 @@ class Collator:
 
     def __call__(self, examples: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
         batch = packed([example["tokens"] for example in examples], self.pad_token_id)
+        batch["weights"] = weighed(batch["labels"], [weight for example in examples for weight in example["weights"]])
         windows = [self._changed(window) for example in examples for window in example["windows"]]
         if windows:
             batch |= padded(windows)
@@ -139,6 +144,18 @@ def _fill(one: Tokens, ids: torch.Tensor, labels: torch.Tensor, positions: torch
         seen[at:end, :shared] = True
         seen[at:end, at:end] = torch.ones(own, own, dtype=torch.bool).tril()
         at = end
+
+
+def weighed(labels: torch.Tensor, weights: Sequence[float]) -> torch.Tensor:
+    """What each label counts in the loss, (B, L): the weight of its answer, shared among the answer's tokens."""
+    counted = torch.zeros(labels.shape)
+    said = labels != IGNORED
+    begins = said & ~torch.nn.functional.pad(said[:, :-1], (1, 0))
+    answer = begins.flatten().cumsum(0) - 1
+    lengths = torch.bincount(answer[said.flatten()], minlength=len(weights))
+    share = torch.tensor(weights) / lengths.clamp(min=1)
+    counted[said] = share[answer[said.flatten()]]
+    return counted
 
 
 def padded(windows: Sequence[torch.Tensor]) -> dict[str, torch.Tensor]:

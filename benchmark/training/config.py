@@ -21,6 +21,7 @@ class Stage:
     learning_rate: float
     trainable: Trainable = "all"
     ctc_weight: float = 0.0  # of the auxiliary loss on the transcript; its head is not kept
+    conditions: Mapping[str, float] | None = None  # None: the training's own
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ class TrainConfig:
     sizes: Sizes
     stages: tuple[Stage, ...]
     conditions: Mapping[str, float] = field(default_factory=lambda: {"audio": 1.0})
+    weights: Mapping[str, float] = field(default_factory=dict)  # of a question type's answers in the loss; else 1
     variant: str = "baseline"
     tag_template: str | None = None
     batch_size: int = 32  # clips, each with all of its questions

@@ -22,6 +22,7 @@ class Row:
 
     request: Request
     answer: str
+    type: str | None = None
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ def _by_clip(items: Sequence[Item], requests: Sequence[Request]) -> Iterator[tup
     order = {clips: place for place, clips in enumerate(dict.fromkeys(item.clips for item, _ in asked))}
     asked.sort(key=lambda pair: order[pair[0].clips])
     for clips, group in groupby(asked, key=lambda pair: pair[0].clips):
-        yield clips, Pack(tuple(Row(request, item.references[0]) for item, request in group))
+        yield clips, Pack(tuple(Row(request, item.references[0], item.type) for item, request in group))
 
 
 def conversation(request: Request) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from torch import nn
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
 from cpbench.flow.watch import Watch
-from cpbench.training.batches import Collator, Examples
+from cpbench.training.batches import IGNORED, Collator, Examples
 from cpbench.training.config import Stage, TrainConfig
 
 
@@ -26,13 +26,22 @@ class SpeechTrainer(Trainer):  # type: ignore[misc]
         num_items_in_batch: torch.Tensor | int | None = None,
     ) -> Any:
         words, lengths = inputs.pop("transcripts", None), inputs.pop("transcript_lengths", None)
+        labels, weights = inputs.pop("labels"), inputs.pop("weights")
         said = model(**inputs)
-        loss = said.loss
+        loss = answer_loss(said.logits, labels, weights)
         if self.ctc_weight and words is not None and said.encoder_hidden_states is not None:
             frames = _frames(inputs["input_features_mask"], said.encoder_hidden_states.shape[1])
             scores = self.accelerator.unwrap_model(model).transcript_head(said.encoder_hidden_states)
             loss = loss + self.ctc_weight * ctc(scores, frames, words, lengths)
         return (loss, said) if return_outputs else loss
+
+
+def answer_loss(logits: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """Weighted mean cross-entropy of the labelled tokens. logits (B, L, V), labels (B, L), weights (B, L)."""
+    known = labels[:, 1:] != IGNORED
+    losses = nn.functional.cross_entropy(logits[:, :-1][known].float(), labels[:, 1:][known], reduction="none")
+    counted = weights[:, 1:][known]
+    return (losses * counted).sum() / counted.sum()
 
 
 def ctc(scores: torch.Tensor, frames: torch.Tensor, words: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from cpbench.errors import UserError
@@ -36,19 +36,21 @@ def train(config: TrainConfig, watch: Watch | None = None) -> Path:
     items = [item for item in items if item.split == "train"]
     if not items:
         raise UserError(f"no training items in {', '.join(config.data)}", mend='lines with "split": "train"')
-    made = packs(items, config.conditions, Setting(config.seed, config.tag_template), config.seed)
+    setting = Setting(config.seed, config.tag_template)
+    made = [packs(items, stage.conditions or config.conditions, setting, config.seed) for stage in config.stages]
     set_seed(config.seed)
-    model, processor = speechlm(config.sizes, _texts(made))
+    model, processor = speechlm(config.sizes, _texts(itertools.chain.from_iterable(made)))
     features = Features(processor)
-    examples = Examples(made, processor, features)
-    for stage in config.stages:
+    for stage, asked in zip(config.stages, made, strict=True):
+        examples = Examples(asked, processor, features, config.weights)
         run_stage(model, processor, examples, config=config, stage=stage, watch=watch or Unwatched())
     return save(model, processor, items, config, seconds=time.monotonic() - begun)
 
 
-def _texts(made: Sequence[Pack]) -> Iterable[str]:
+def _texts(made: Iterable[Pack]) -> Iterator[str]:
     """All that the vocabulary should spell well: words stand behind a space, as they do in a sentence."""
-    rows = itertools.chain.from_iterable(pack.rows for pack in made)
-    asked = ((row.request.text, row.answer) for row in rows)
-    spoken = (f" {pack.transcript}" for pack in made if pack.transcript)
-    return itertools.chain(itertools.chain.from_iterable(asked), spoken)
+    for pack in made:
+        for row in pack.rows:
+            yield from (row.request.text, row.answer)
+        if pack.transcript:
+            yield f" {pack.transcript}"

@@ -2,8 +2,8 @@
 
     python -m cpbench.data.synth --out DIR --part demo
 
-It exercises the machinery where nothing can be downloaded. It is synthetic, is called so everywhere, and is never comparable
-with a set of human speech.
+It exercises the machinery where nothing can be downloaded. It is synthetic, is called so everywhere, and is never
+comparable with a set of human speech.
 """
 
 from cpbench.data.synth.corpus import Take, build, take

@@ -1,7 +1,7 @@
 """Questions about a synthetic clip, of all seven types, each in several wordings.
 
-What a question says never narrows down its answer: a model that does not hear is left with the shares of the answers, which
-are balanced within each type.
+What a question says never narrows down its answer: a model that does not hear is left with the shares of the answers,
+which are balanced within each type.
 """
 
 from __future__ import annotations
@@ -93,7 +93,8 @@ class Question:
 
 def content(spoken: Sequence[Spoken], slots: Sequence[Slot], draw: random.Random) -> Iterator[Question]:
     """C: a slot of one of the sentences, asked so that only that sentence can be meant."""
-    for slot in slots:
+    for wanted in slots:
+        slot = wanted
         asked = draw.choice([one.sentence for one in spoken])
         others = [one.sentence for one in spoken if one.sentence is not asked]
         if slot == "who" and any((other.thing, other.past) == (asked.thing, asked.past) for other in others):

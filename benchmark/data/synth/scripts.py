@@ -1,7 +1,7 @@
 """Who says what in which clip: the corpus on paper, before anything is spoken.
 
-A script is one sentence, or two; each of its clips speaks the same words with other voices and other emotions, so the words
-tell nothing about the voice. The script is the clip's `recording`: the unit that intervals are clustered by.
+A script is one sentence, or two; each of its clips speaks the same words with other voices and other emotions, so the
+words tell nothing about the voice. The script is the clip's `recording`: the unit that intervals are clustered by.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from cpbench.data.synth.grammar import Part, Sentence, sentences
+from cpbench.data.synth.grammar import PLACES, Part, Sentence, held_out, sentences
 from cpbench.data.synth.questions import Spoken
 from cpbench.data.synth.voices import EMOTIONS, Voice, voices
 
@@ -63,7 +63,7 @@ def scripts(part: Part, seed: int, sizes: Sizes | None = None) -> Iterator[Scrip
         pair = _two(said)
         for take in range(sizes.double_clips):
             cast = _CASTS[(number * sizes.double_clips + take) % len(_CASTS)]
-            words = _same_thing(pair) if draw.random() < _SHARED_THING[cast] else pair
+            words = _same_thing(pair, part) if draw.random() < _SHARED_THING[cast] else pair
             spoken_two = _cast(words, cast, voices(part), draw)
             yield Script(f"{part}-d{number:04d}-{take}", f"{part}-d{number:04d}", spoken_two)
 
@@ -82,8 +82,16 @@ def _two(said: Iterator[Sentence]) -> tuple[Sentence, Sentence]:
     return first, second
 
 
-def _same_thing(pair: tuple[Sentence, Sentence]) -> tuple[Sentence, Sentence]:
-    return pair[0], dataclasses.replace(pair[1], thing=pair[0].thing)
+def _same_thing(pair: tuple[Sentence, Sentence], part: Part) -> tuple[Sentence, Sentence]:
+    """The pair about the first one's thing, the second one moved to where it still belongs to its part.
+
+    Unchanged where there is no such place.
+    """
+    first, second = pair
+    for place in (second.place, *PLACES):
+        if held_out(second.name, first.thing, place) == (part == "demo"):
+            return first, dataclasses.replace(second, thing=first.thing, place=place)
+    return pair
 
 
 def _cast(

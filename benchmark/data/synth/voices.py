@@ -1,7 +1,7 @@
 """Voices and feelings of the synthetic corpus, spoken by espeak-ng.
 
-An emotion here is a manner of speaking relative to the voice: pitch, range, rate, level and tremor. It stands in for human
-emotion to exercise the machinery; it says nothing about human speech.
+An emotion here is a manner of speaking relative to the voice: pitch, range, rate, level and tremor. It stands in for
+human emotion to exercise the machinery; it says nothing about human speech.
 """
 
 from __future__ import annotations

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from cpbench.training import Sizes, Stage, TrainConfig
+
+PLACES = ("kitchen", "garden", "station", "office")
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Path:
+    """Eight clips, each a tone: its pitch says the gender, its loudness the emotion. Two questions a clip."""
+    draw = np.random.default_rng(0)
+    lines = []
+    for number in range(8):
+        gender, emotion = ("male", "female")[number % 2], ("anger", "sadness")[number // 2 % 2]
+        time = np.arange(8000 + 800 * number) / 16000
+        wave = {"anger": 0.5, "sadness": 0.02}[emotion] * np.sin(
+            2 * np.pi * {"male": 200, "female": 900}[gender] * time
+        )
+        soundfile.write(tmp_path / f"{number}.wav", wave + 0.001 * draw.standard_normal(len(time)), 16000)
+        about = {
+            "audio": f"{number}.wav",
+            "recording": f"r{number}",
+            "language": "en",
+            "transcript": f"Anna was in the {PLACES[number % 4]}.",
+            "emotion": emotion,
+            "split": "train" if number else "test",
+        }
+        asked = [("DG", "Is the speaker male or female?", gender), ("DE", "How does the speaker sound?", emotion)]
+        for kind, question, answer in asked:
+            lines.append(
+                {"id": f"{number}-{kind}", "question": question, "references": [answer], "type": kind, **about}
+            )
+    path = tmp_path / "items.jsonl"
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def config(corpus: Path, tmp_path: Path) -> TrainConfig:
+    small = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 64}
+    return TrainConfig(
+        data=(str(corpus),),
+        out=str(tmp_path / "checkpoint"),
+        sizes=Sizes(300, small, {**small, "tie_word_embeddings": True}, window_seconds=2.0, adapter_hidden_size=32),
+        stages=(
+            Stage("all", epochs=15, learning_rate=5e-3, ctc_weight=0.1),
+            Stage("adapter", epochs=1, learning_rate=1e-3, trainable="adapter"),
+        ),
+        conditions={"audio": 1.0, "transcript": 1.0, "tags:gold": 1.0},
+        batch_size=8,
+    )
