@@ -19,6 +19,7 @@ from cpbench.records import Call
 
 __all__ = ["Chat", "ChatRequest", "Message", "Reply", "ReplyStatus", "converse", "family", "load_chat", "providers"]
 
+_TOOLS = frozenset({"batch", "flight", "prices", "prompts", "structured"})  # files of this folder that are no provider
 ReplyStatus = Literal["ok", "truncated", "refusal", "content_filter", "api_error", "expired"]
 W = TypeVar("W")
 R = TypeVar("R")
@@ -97,7 +98,7 @@ def load_chat(spec: str, options: Mapping[str, str] | None = None) -> Chat:
 
 def providers() -> list[str]:
     """What can stand before the "/"."""
-    return parts.names("chat")
+    return [name for name in parts.names("chat") if name not in _TOOLS]
 
 
 def converse(
