@@ -61,6 +61,9 @@ def flags(items, model, log, out):
     return ["run", "--model", f"{model}:Slow", "-M", f"log={log}", "--tasks", str(items), "--out", str(out)]
 
 
+PAUSED = ["-M", "pause=0.06", "--no-hearing-check"]  # slow enough to be caught in the middle
+
+
 @pytest.fixture
 def undisturbed(items_file, slow_model, tmp_path, cpbench):
     items = items_file(clips=30, questions=2)
@@ -74,22 +77,18 @@ def test_twenty_kills_at_random_change_nothing(undisturbed, slow_model, tmp_path
     log = tmp_path / "killed.log"
     said = forked(
         f"""
-        arguments = {flags(items, slow_model, log, tmp_path / "killed")!r}
-        kills = 0
-        while kills < 20:
-            if start(arguments, random.uniform(0.02, 0.25)) == "done":
-                break
-            kills += 1
-        print(kills)
+        arguments = {[*flags(items, slow_model, log, tmp_path / "killed"), *PAUSED]!r}
+        ends = [start(arguments, random.uniform(0.02, 0.3)) for _ in range(20)]
+        print(ends.count("killed"))
         while start(arguments, 60) != "done":
             pass
         """,
         tmp_path,
     )
     assert answers(tmp_path / "killed") == whole and len(whole) == 60
-    asked = [line for line in log.read_text().splitlines() if line]
-    hearing = asked.count(asked[0])  # the hearing check asks too, once a start
-    assert int(said) >= 10 and len(set(asked)) <= 62 and hearing >= 1
+    asked = log.read_text().splitlines()
+    kills = int(said)
+    assert kills == 20 and set(asked) == set(whole) and len(asked) - 60 <= kills  # at most the one in hand, each time
     results = json.loads((tmp_path / "killed" / "results.json").read_text())
     undisturbed_results = json.loads((tmp_path / "whole" / "results.json").read_text())
     assert results["results"] == undisturbed_results["results"]
@@ -122,7 +121,7 @@ def test_sixteen_killed_shards_merge_to_the_whole(undisturbed, slow_model, tmp_p
 
 def test_a_signal_finishes_the_batch_and_exits_75(items_file, slow_model, tmp_path, cpbench):
     items = items_file(clips=40, questions=2)
-    command = [*flags(items, slow_model, tmp_path / "log", tmp_path / "run"), "-M", "pause=0.05", "--no-hearing-check"]
+    command = [*flags(items, slow_model, tmp_path / "log", tmp_path / "run"), *PAUSED]
     env = {**os.environ, "HF_HUB_OFFLINE": "1"}
     child = subprocess.Popen([sys.executable, "-m", "cpbench", *command], env=env, stderr=subprocess.PIPE, text=True)
     ledger = tmp_path / "run" / "predictions.jsonl"
@@ -159,3 +158,18 @@ def test_changed_data_are_not_mixed_with_old_answers(items_file, cpbench):
     items.write_text(items.read_text().replace("q1?", "another question?"))
     changed = cpbench("run", "--model", "echo", "--tasks", items, "--out", "a")
     assert changed.returncode == 1 and "have changed" in changed.stderr
+
+
+def test_two_ranks_give_one_run(undisturbed, slow_model, tmp_path):
+    items, whole = undisturbed
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "cpbench"]
+    command = [*launcher, *flags(items, slow_model, tmp_path / "ranks.log", tmp_path / "ranks"), "--json"]
+    env = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=180, check=False)
+    assert done.returncode == 0, done.stderr
+    assert answers(tmp_path / "ranks") == whole and not list((tmp_path / "ranks").glob("*.jsonl.*"))
+    assert (
+        json.loads(done.stdout)["results"] == json.loads((tmp_path / "whole" / "results.json").read_text())["results"]
+    )
+    asked = [line for line in (tmp_path / "ranks.log").read_text().splitlines() if "hearing check" not in line]
+    assert sorted(asked) == sorted(whole)
