@@ -22,6 +22,7 @@ class Stage:
     trainable: Trainable = "all"
     ctc_weight: float = 0.0  # of the auxiliary loss on the transcript; its head is not kept
     conditions: Mapping[str, float] | None = None  # None: the training's own
+    types: tuple[str, ...] | None = None  # of the questions; None: all
 
 
 @dataclass(frozen=True)

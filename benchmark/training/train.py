@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from cpbench.errors import UserError
 from cpbench.flow.watch import Unwatched, Watch
 from cpbench.formats import read
-from cpbench.records import Setting
-from cpbench.training.config import TrainConfig
+from cpbench.records import Item, Setting
+from cpbench.training.config import Stage, TrainConfig
 from cpbench.training.rows import Pack, packs
 
 
@@ -37,7 +37,7 @@ def train(config: TrainConfig, watch: Watch | None = None) -> Path:
     if not items:
         raise UserError(f"no training items in {', '.join(config.data)}", mend='lines with "split": "train"')
     setting = Setting(config.seed, config.tag_template)
-    made = [packs(items, stage.conditions or config.conditions, setting, config.seed) for stage in config.stages]
+    made = [_asked(items, stage, config, setting) for stage in config.stages]
     set_seed(config.seed)
     model, processor = speechlm(config.sizes, _texts(itertools.chain.from_iterable(made)))
     features = Features(processor)
@@ -45,6 +45,13 @@ def train(config: TrainConfig, watch: Watch | None = None) -> Path:
         examples = Examples(asked, processor, features, config.weights)
         run_stage(model, processor, examples, config=config, stage=stage, watch=watch or Unwatched())
     return save(model, processor, items, config, seconds=time.monotonic() - begun)
+
+
+def _asked(items: Sequence[Item], stage: Stage, config: TrainConfig, setting: Setting) -> list[Pack]:
+    chosen = [item for item in items if stage.types is None or item.type in stage.types]
+    if not chosen:
+        raise UserError(f"stage {stage.name!r} has nothing to learn: no training item is of type", value=stage.types)
+    return packs(chosen, stage.conditions or config.conditions, setting, config.seed)
 
 
 def _texts(made: Iterable[Pack]) -> Iterator[str]:

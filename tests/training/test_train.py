@@ -95,7 +95,7 @@ def test_data_without_a_training_part_are_refused(config: TrainConfig, corpus: P
 def test_packaged_configuration_is_read() -> None:
     config = load_config("demo", data=("items.jsonl",), out="x", changes={"seed": 3})
     assert config.seed == 3
-    assert [stage.trainable for stage in config.stages] == ["all", "adapter"]
+    assert [stage.trainable for stage in config.stages] == ["all", "all", "adapter"]
     assert {"audio", "transcript", "tags:gold"} <= config.conditions.keys()
 
 
