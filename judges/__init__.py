@@ -1,0 +1,64 @@
+"""Judges: an answer against its reference, as a score from 0 to 100, or as a status that says why there is none.
+
+    judge = load_judge("openai/gpt-4o")                     one prompt over a text LLM: openai/, anthropic/, hf/
+    judge = load_judge("judge.yaml")                        prompt, scale, parameters, aspects; several members: a jury
+    judge = load_judge("simulated:oracle")                  no model: oracle, constant, gullible, hedger, noisy
+    judge = load_judge("my_judge.py:MyJudge")               one's own; or an entry point of the group cpbench.judges
+    for judgement in judge.judge(cases): ...
+
+A failure never becomes a score. An answer that is empty, or that the model refused (such a prediction's answer is put
+to a judge as ""), is scored at the bottom without a call. A reply that cannot be read is asked for once more.
+
+`prompt` is a packaged prompt's name or a file; a judge YAML's own goes before it. `options` are the client's (base_url,
+concurrency), or parameters (temperature, max_tokens, seed), which make another judge. `wrap` is put around each
+member's `Chat`: a dry run, a batch, a limit.
+"""
+
+from __future__ import annotations
+
+from cpbench.chat import family
+from cpbench.judges._cards import NOT_VALIDATED, Card, card_line, read_card, write_card
+from cpbench.judges._rubric import FIELDS, Rubric, load_rubric, new_prompt, packaged_prompts, prompt_text
+from cpbench.judges._sharing import BOTTOM
+from cpbench.judges._spec import DEFAULT_PROMPT, FORMS, LoadedJudge, load_judge
+from cpbench.judges.jury import Agreement, agreement
+from cpbench.judges.llm import ASPECT
+
+__all__ = [
+    "ASPECT",
+    "BOTTOM",
+    "DEFAULT_PROMPT",
+    "FIELDS",
+    "FORMS",
+    "NOT_VALIDATED",
+    "Agreement",
+    "Card",
+    "LoadedJudge",
+    "Rubric",
+    "agreement",
+    "card_line",
+    "load_judge",
+    "load_rubric",
+    "new_prompt",
+    "packaged_prompts",
+    "prompt_text",
+    "read_card",
+    "same_family",
+    "write_card",
+]
+
+
+_KIN = {"o": "gpt", "chatgpt": "gpt"}  # o3-mini and chatgpt-4o are of the family of gpt-4o
+
+
+def same_family(judge: LoadedJudge, model_family: str) -> bool:
+    """Whether one of the judge's models is of the evaluated model's family, as its card says it.
+
+    "qwen2_audio" is of the family "qwen"; of "whisper+llama" each part counts.
+    """
+    theirs = {family(part) for part in model_family.split("+")}
+    return bool(set(map(_kin, judge.families)) & set(map(_kin, theirs)))
+
+
+def _kin(name: str) -> str:
+    return _KIN.get(name, name)

@@ -78,7 +78,7 @@ class Prompt:
         for example in self.examples:
             yield Message("user", self._worded(example.given))
             reply = example.reply
-            yield Message("assistant", reply if isinstance(reply, str) else as_json(reply))
+            yield Message("assistant", reply if isinstance(reply, str) else as_json(reply, indent=None))
 
     def _worded(self, values: Mapping[str, Any]) -> str:
         given = {name: values[name] for name in self.fields if name != AUDIO}
@@ -107,7 +107,7 @@ def check_prompt(prompt: Prompt, file: YamlFile, *, known: Collection[str] | Non
     _check_examples(prompt, file)
 
 
-def as_json(value: Any) -> str:
+def as_json(value: Any, *, indent: int | None = 2) -> str:
     """JSON that a model can read and `json.loads` gives back exactly: one key a line, escapes only where needed.
 
     >>> print(as_json({"answer": 'Traurig: "ü"\\0'}))
@@ -115,7 +115,7 @@ def as_json(value: Any) -> str:
       "answer": "Traurig: \\"ü\\"\\u0000"
     }
     """
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False, indent=2)
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, indent=indent)
     return _SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 

@@ -24,11 +24,10 @@ PARSER = 1
 
 Schema = Mapping[str, Any]
 """JSON Schema, of which these words are known: type, properties, required, additionalProperties, items, minItems,
-maxItems, enum, description."""
+maxItems, enum; title and description say nothing."""
 
-_KNOWN = frozenset(
-    "type properties required additionalProperties items minItems maxItems enum description title".split()
-)
+_KNOWN = frozenset({"type", "properties", "required", "additionalProperties", "items", "minItems", "maxItems", "enum"})
+_NOTES = frozenset({"description", "title"})
 _TYPES: Mapping[str, tuple[type, ...]] = {
     "object": (dict,),
     "array": (list,),
@@ -97,7 +96,7 @@ class _Doubled(dict[str, Any]):
 
 def _fault(value: Any, schema: Schema, where: str) -> _Fault | None:
     """The first thing that is wrong. A wrong kind goes before a number out of range."""
-    if unknown := set(schema) - _KNOWN:
+    if unknown := set(schema) - _KNOWN - _NOTES:
         raise ValueError(f"this reader knows no {', '.join(sorted(unknown))} in a JSON schema")
     kind = schema["type"]
     named = f"{where}: " if where else ""

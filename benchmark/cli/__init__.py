@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 import click
 
@@ -20,6 +21,7 @@ COMMANDS: Mapping[str, str] = {
     "run": "Run a model on some tasks, and score its answers.",
     "merge": "Bring the shards of one run together.",
     "report": "Score a run again, and show its results.",
+    "judge": "LLM judges: score saved answers, and the judges' prompts.",
     "tasks": "List the tasks, or show one.",
     "data": "Prepare data: fetch them for a machine that will be offline.",
     "train": "Train a Speech-LLM.",
@@ -30,29 +32,32 @@ COMMANDS: Mapping[str, str] = {
 
 
 class Commands(click.Group):
-    """The commands, each imported when it is called: a file of this folder with `command`."""
+    """The commands, each imported when it is called: a file of the package's folder with `command`."""
+
+    package: ClassVar[str] = "cpbench.cli"
+    offered: ClassVar[Mapping[str, str]] = COMMANDS
 
     def list_commands(self, context: click.Context) -> list[str]:
-        return list(COMMANDS)
+        return list(self.offered)
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
-        if name not in COMMANDS:
+        if name not in self.offered:
             return None
-        command: click.Command = importlib.import_module(f"cpbench.cli.{name.replace('-', '_')}").command
+        command: click.Command = importlib.import_module(f"{self.package}.{name.replace('-', '_')}").command
         return command
 
     def resolve_command(
         self, context: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and not args[0].startswith("-") and args[0] not in COMMANDS:
+        if args and not args[0].startswith("-") and args[0] not in self.offered:
             from cpbench.errors import UsageError
 
-            raise UsageError("no such command", value=args[0], allowed=COMMANDS)
+            raise UsageError("no such command", value=args[0], allowed=self.offered)
         return super().resolve_command(context, args)
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+            formatter.write_dl(list(self.offered.items()))
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
