@@ -21,6 +21,7 @@ __all__ = ["Chat", "ChatRequest", "Message", "Reply", "ReplyStatus", "converse",
 
 _TOOLS = frozenset({"batch", "flight", "prices", "prompts", "structured"})  # files of this folder that are no provider
 ReplyStatus = Literal["ok", "truncated", "refusal", "content_filter", "api_error", "expired"]
+NO_PROVIDERS = ("batch", "prices", "prompts", "structured")  # the folder's other files
 W = TypeVar("W")
 R = TypeVar("R")
 
@@ -88,7 +89,7 @@ class Chat(Protocol):
 
 
 def load_chat(spec: str, options: Mapping[str, str] | None = None) -> Chat:
-    """`openai/NAME`, or `hf/ID` for a local transformers model. Raises UsageError for a spec that is none of these."""
+    """`openai/NAME`, `anthropic/NAME`, or `hf/ID` for a local transformers model. Raises UsageError for anything else."""
     provider, _, name = spec.partition("/")
     if not name or provider not in providers():
         raise UsageError("unknown text LLM", value=spec, allowed=[f"{known}/NAME" for known in providers()])

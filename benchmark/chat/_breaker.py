@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from cpbench.errors import UserError
 
 IN_A_ROW = 20  # failures of any kind
+DENIED = 3  # times in a row that the key or the account was refused
 FIRST = 50  # of so many first calls ...
 AT_MOST = 10  # ... so many may fail by the endpoint's own fault
 AGAIN = "the same command again: it goes on where it stopped"
@@ -22,13 +23,23 @@ class Breaker:
     _calls: int = 0
     _faults: int = 0
     _in_a_row: int = 0
+    _denied: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def success(self) -> None:
         with self._lock:
             self.answered += 1
             self._calls += 1
-            self._in_a_row = 0
+            self._in_a_row = self._denied = 0
+
+    def denied(self, reason: str, *, mend: str) -> None:
+        """Count a call whose key or account was refused. Raises UserError at the first where nothing was answered yet,
+        else at the third in a row."""
+        with self._lock:
+            self._denied += 1
+            if not self.answered or self._denied >= DENIED:
+                raise UserError(f"{self.endpoint} says {reason}", mend=mend)
+        self.failure(reason, of_request=False)
 
     def failure(self, reason: str, *, of_request: bool) -> None:
         """Count a failure. `of_request`: the endpoint is well and refuses this one request (HTTP 400).

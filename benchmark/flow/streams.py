@@ -15,12 +15,13 @@ R = TypeVar("R")
 def in_flight(call: Callable[[W], R], work: Iterable[W], limit: int) -> Iterator[R]:
     """Call `call` on each piece of work, at most `limit` at once, and yield the results as they finish.
 
-    Work is pulled only when there is room for it. An exception of a call is raised here, after which nothing more is
-    begun.
+    Work is pulled only when there is room for it. After an exception, of a call or of `work`, nothing more is begun;
+    what is in flight is yielded as it finishes, since it may have been paid for, and then the exception is raised.
     """
     pieces = iter(work)
     pool = ThreadPoolExecutor(limit, thread_name_prefix="in-flight")
     flying: set[Future[R]] = set()
+    failed: BaseException | None = None
     try:
         more = True
         while more or flying:
@@ -29,9 +30,16 @@ def in_flight(call: Callable[[W], R], work: Iterable[W], limit: int) -> Iterator
                     flying.add(pool.submit(call, next(pieces)))
                 except StopIteration:
                     more = False
+                except Exception as fault:
+                    failed, more = fault, False
             done, flying = wait(flying, return_when=FIRST_COMPLETED)
             for future in done:
-                yield future.result()
+                if (error := future.exception()) is None:
+                    yield future.result()
+                else:
+                    failed, more = error if failed is None else failed, False
+        if failed is not None:
+            raise failed
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 

@@ -158,7 +158,7 @@ def test_a_dropped_connection_is_tried_again(endpoint: Any) -> None:
 def test_a_retry_after_beyond_the_sdk_s_patience_is_an_error_with_its_reason(endpoint: Any) -> None:
     reply = ask(endpoint, endpoint.problem(429, "quota until tomorrow", retry_after="3600"))
     assert reply.status == "api_error" and reply.call is None
-    assert reply.error == "HTTP 429: quota until tomorrow"
+    assert reply.error == "HTTP 429: quota until tomorrow (asks to wait 3600 s; more than 120 s are not waited)"
 
 
 def test_a_slow_reply_ends_after_the_timeout(endpoint: Any) -> None:

@@ -49,6 +49,30 @@ def test_in_flight_raises_what_a_call_raises():
         list(in_flight(call, range(10), 2))
 
 
+@pytest.mark.parametrize("where", ["call", "work"])
+def test_in_flight_yields_what_is_under_way_before_it_raises(where):
+    begun = []
+
+    def call(n):
+        begun.append(n)
+        time.sleep(0.05)
+        if n == 3 and where == "call":
+            raise ValueError("three")
+        return n
+
+    def work():
+        yield from range(6)
+        if where == "work":
+            raise ValueError("no more")
+        yield from range(6, 100)
+
+    got = []
+    with pytest.raises(ValueError, match=r"three|no more"):
+        got.extend(in_flight(call, work(), 4))
+    assert set(got) == {0, 1, 2, 3, 4, 5} if where == "work" else set(got) == set(begun) - {3}
+    assert len(begun) <= 8
+
+
 def test_prefetch_keeps_the_order_and_stays_within_its_depth():
     ahead, read = 0, 0
 
