@@ -18,6 +18,8 @@ Place = tuple[str | int, ...]
 STRICT: Any = {"extra": "forbid", "strict": True}
 """The `__pydantic_config__` of a dataclass that a file of the user's is read as."""
 
+_UNKNOWN_KEY = ("unexpected_keyword_argument", "extra_forbidden")
+
 
 @dataclass(frozen=True)
 class YamlFile:
@@ -39,7 +41,9 @@ class YamlFile:
         try:
             return pydantic.TypeAdapter(shape).validate_json(json.dumps(self.values))
         except pydantic.ValidationError as error:
-            raise self._mended(error.errors()[0], shape) from None
+            found = error.errors()
+            first = next((each for each in found if each["type"] in _UNKNOWN_KEY), found[0])  # a slip is also a gap
+            raise self._mended(first, shape) from None
 
     def wrong(
         self, what: str, *place: str | int, value: object = None, allowed: Iterable[str] | None = None, mend: str = ""
@@ -65,7 +69,7 @@ class YamlFile:
     def _mended(self, problem: Mapping[str, Any], shape: type) -> UsageError:
         place: Place = tuple(problem["loc"])
         name = _spoken(place)
-        if problem["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
+        if problem["type"] in _UNKNOWN_KEY:
             known = _names(shape) if len(place) == 1 else None
             near = nearest(str(place[-1]), known or [])
             return self.wrong("there is no key", *place, value=name, allowed=known, mend=f"{near}: ..." if near else "")
