@@ -89,7 +89,7 @@ class Chat(Protocol):
 
 
 def load_chat(spec: str, options: Mapping[str, str] | None = None) -> Chat:
-    """`openai/NAME`, `anthropic/NAME`, or `hf/ID` for a local transformers model. Raises UsageError for anything else."""
+    """`openai/NAME`, `anthropic/NAME`, `hf/ID` for a local transformers model. Raises UsageError for anything else."""
     provider, _, name = spec.partition("/")
     if not name or provider not in providers():
         raise UsageError("unknown text LLM", value=spec, allowed=[f"{known}/NAME" for known in providers()])
