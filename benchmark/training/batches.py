@@ -16,6 +16,7 @@ import torch
 
 from cpbench.audio import load
 from cpbench.records import Sound
+from cpbench.training.config import UNTYPED
 from cpbench.training.rows import Pack, Tokens, tokens
 
 IGNORED = -100
@@ -70,7 +71,7 @@ class Examples(torch.utils.data.Dataset[dict[str, Any]]):
         return {
             "input_ids": flat(rendered),
             "tokens": rendered,
-            "weights": [self._weights.get(row.type or "", 1.0) for row in pack.rows],
+            "weights": [self._weights.get(row.type or UNTYPED, 1.0) for row in pack.rows],
             "windows": [window for sound in pack.sounds for window in self._features.windows(sound)],
             "transcript": spoken,
         }

@@ -10,6 +10,8 @@ from typing import Any, Literal
 from cpbench.errors import UsageError, UserError
 
 Trainable = Literal["all", "adapter"]
+UNTYPED = "untyped"
+"""What `types` and `weights` call the items of no question type: speech recognition, for one."""
 
 
 @dataclass(frozen=True)

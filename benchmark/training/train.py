@@ -11,7 +11,7 @@ from cpbench.errors import UserError
 from cpbench.flow.watch import Unwatched, Watch
 from cpbench.formats import read
 from cpbench.records import Item, Setting
-from cpbench.training.config import Stage, TrainConfig
+from cpbench.training.config import UNTYPED, Stage, TrainConfig
 from cpbench.training.rows import Pack, packs
 
 
@@ -48,7 +48,7 @@ def train(config: TrainConfig, watch: Watch | None = None) -> Path:
 
 
 def _asked(items: Sequence[Item], stage: Stage, config: TrainConfig, setting: Setting) -> list[Pack]:
-    chosen = [item for item in items if stage.types is None or item.type in stage.types]
+    chosen = [item for item in items if stage.types is None or (item.type or UNTYPED) in stage.types]
     if not chosen:
         raise UserError(f"stage {stage.name!r} has nothing to learn: no training item is of type", value=stage.types)
     return packs(chosen, stage.conditions or config.conditions, setting, config.seed)

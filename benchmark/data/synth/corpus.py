@@ -80,18 +80,17 @@ def take(script: Script) -> Take:
 
 
 def ask(script: Script, part: Part) -> list[Question]:
-    """The questions about a clip: a few in the demo part, every kind that fits in the training part."""
+    """The questions about a clip: a few in the demo part; in the training part every kind that fits, and its words."""
     draw = random.Random(f"ask/{script.id}")
-    if len(script.spoken) == 1:
-        slots = draw.sample(_SLOTS, 4 if part == "train" else 2)
-        one = script.spoken[0]
-        asked = [
-            *questions.content(script.spoken, slots, draw),
-            questions.emotion(one, draw),
-            questions.gender(one, draw),
-        ]
-        return [*asked, questions.listed_emotion(one)] if part == "train" else asked
-    return list(_ask_about_two(script, part, draw))
+    asked = _ask_about_one(script, part, draw) if len(script.spoken) == 1 else list(_ask_about_two(script, part, draw))
+    return [*asked, questions.words(script.spoken, draw)] if part == "train" else asked
+
+
+def _ask_about_one(script: Script, part: Part, draw: random.Random) -> list[Question]:
+    one = script.spoken[0]
+    slots = draw.sample(_SLOTS, 4 if part == "train" else 2)
+    asked = [*questions.content(script.spoken, slots, draw), questions.emotion(one, draw), questions.gender(one, draw)]
+    return [*asked, questions.listed_emotion(one)] if part == "train" else asked
 
 
 def _ask_about_two(script: Script, part: Part, draw: random.Random) -> Iterator[Question]:
@@ -135,8 +134,9 @@ def lines(
             "id": f"{script.id}-{suffix or number}",
             "question": question.text,
             "references": [question.answer],
-            "type": question.type,
         }
+        if question.type:
+            line["type"] = question.type
         if question.options:
             line |= {"label": question.answer, "options": list(question.options)}
         yield {**line, **about}

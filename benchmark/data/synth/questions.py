@@ -72,6 +72,9 @@ _VOICE: dict[Literal["DE", "DG", "DS", "CE", "CG", "CS"], tuple[str, ...]] = {
 }
 
 
+_WORDS = ("What is said in this clip?", "Write down what is said.", "What are the speaker's words?")
+
+
 @dataclass(frozen=True)
 class Spoken:
     """One sentence as spoken in a clip."""
@@ -85,7 +88,7 @@ class Spoken:
 class Question:
     """One question with its right answer."""
 
-    type: QType
+    type: QType | None  # None: speech recognition, which only the training part has
     text: str
     answer: str
     options: tuple[str, ...] = ()  # (): an open answer
@@ -101,6 +104,11 @@ def content(spoken: Sequence[Spoken], slots: Sequence[Slot], draw: random.Random
             slot = "what"
         words = {"name": asked.name, "past": asked.past, "base": asked.base, "thing": asked.thing}
         yield Question("C", draw.choice(_CONTENT[slot]).format(**words), asked.answer(slot))
+
+
+def words(spoken: Sequence[Spoken], draw: random.Random) -> Question:
+    """Speech recognition: no type of the benchmark's, but what teaches a model to read out what it hears."""
+    return Question(None, draw.choice(_WORDS), " ".join(one.sentence.text for one in spoken))
 
 
 def emotion(spoken: Spoken, draw: random.Random) -> Question:
