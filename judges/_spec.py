@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -22,6 +23,9 @@ from cpbench.records import Case, Judgement
 DEFAULT_PROMPT = "cpqa"
 LOCAL = frozenset({"base_url", "concurrency", "timeout", "max_retries", "device", "trust_remote_code"})
 """A client's options that do not change what is said, and so no judge_id; all others do."""
+
+ASKED = ("temperature", "max_tokens", "seed")
+"""Parameters of every call, whoever the client is."""
 
 FORMS = ("openai/NAME", "anthropic/NAME", "hf/ID", "FILE.yaml", "simulated:KIND", "FILE.py:CLASS")
 Wrap = Callable[[Chat], Chat]
@@ -99,7 +103,7 @@ class _Build:
     def member(self, model: str, options: Mapping[str, Option], *, name: str) -> LLMJudge:
         """One model under the rubric. Raises UsageError for an unknown model, option or value."""
         words = {key.replace("-", "_"): _word(value) for key, value in options.items()}
-        kept = {key: word for key, word in words.items() if key in ("temperature", "max_tokens", "seed")}
+        kept = {key: word for key, word in words.items() if key in ASKED}
         client = {key: value for key, value in words.items() if key not in kept}
         fixed = {key: value for key, value in client.items() if key not in LOCAL}
         asking = Asking(model, **_numbers(kept), settings=dict(sorted(fixed.items())))
@@ -107,8 +111,18 @@ class _Build:
             raise UsageError(
                 "only a local model (hf/ID) shows an expected score:", value=model, mend="score_mode: parsed"
             )
-        chat = load_chat(model, client)
+        chat = _client(model, client)
         return LLMJudge(self.rubric, asking, self.wrap(chat) if self.wrap else chat, name)
+
+
+def _client(model: str, options: Mapping[str, str]) -> Chat:
+    try:
+        return load_chat(model, options)
+    except UsageError as error:
+        if error.value in options and error.allowed is not None:  # an option that neither the client nor we know
+            allowed = sorted({*error.allowed, *ASKED} - {"name"})
+            raise UsageError(error.what, value=error.value, allowed=allowed) from None
+        raise
 
 
 def load_judge(
@@ -167,6 +181,9 @@ def _from_file(path: Path, options: Mapping[str, str], *, prompt: str | None, wr
 def _members(said: JudgeFile, file: YamlFile, build: _Build, options: Mapping[str, str]) -> dict[str, LLMJudge]:
     if not said.members:
         raise file.wrong("a judge has one member or more:", "members", value=[], mend="members: [{model: openai/NAME}]")
+    for key in options:
+        if not any(key.replace("-", "_") in _options_of(member.model) for member in said.members):
+            raise UsageError(f"no member of {file.source} has the option", value=key)
     times = Counter(member.model for member in said.members)
     found: dict[str, LLMJudge] = {}
     for at, each in enumerate(said.members):
@@ -179,8 +196,9 @@ def _members(said: JudgeFile, file: YamlFile, build: _Build, options: Mapping[st
         if other := sorted(set(each.options) - LOCAL):
             mend = f"params: {{{other[0]}: ...}}"
             raise file.wrong("this changes the judge:", "members", at, "options", other[0], value=other[0], mend=mend)
+        fitting = {key: value for key, value in options.items() if key.replace("-", "_") in _options_of(each.model)}
         try:
-            member = build.member(each.model, {**options, **each.options, **each.params}, name=name)
+            member = build.member(each.model, {**fitting, **each.options, **each.params}, name=name)
         except UserError as error:
             raise UsageError(f"{file.source}, line {file.line('members', at)}: {error}") from None
         if any(member.judge_id == other.judge_id for other in found.values()):
@@ -188,6 +206,14 @@ def _members(said: JudgeFile, file: YamlFile, build: _Build, options: Mapping[st
             raise file.wrong("this member is in the jury already:", "members", at, value=each.model, mend=mend)
         found[name] = member
     return found
+
+
+def _options_of(model: str) -> frozenset[str]:
+    """What the model's client can be told; nothing for an unknown one, which is refused when it is built."""
+    provider = model.partition("/")[0]
+    if provider not in providers():
+        return frozenset()
+    return frozenset(each.name for each in dataclasses.fields(parts.find("chat", provider)) if each.init)
 
 
 def _numbers(words: Mapping[str, str]) -> dict[str, Any]:
