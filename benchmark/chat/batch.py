@@ -1,11 +1,11 @@
 """Batches: the same replies at the providers' batch price, hours later; what was sent is known on disk beforehand.
 
 A batch goes through three lines of `batches.jsonl`: *intended* (its requests lie in `parts/<mark>.jsonl`, nothing was
-sent), *sent* (the provider's id) and *done* (every reply was handed over). A run that dies resumes from them: requests
-that lie in a batch that is sent are waited for and never sent again. If it dies between a provider's yes and our note
-of it, the batch is *intended* here and exists there: OpenAI's is found by the mark in its metadata; Anthropic keeps no
-metadata, so batches of that time and size are waited for and known by the custom ids in their results. A provider that
-lists a new batch only later than we look is the one gap that remains.
+sent), *sent* (the provider's id) and *done* (its replies lie in `replies.jsonl`). A run that dies resumes from them:
+a request that lies in a batch that is sent is waited for, one that was answered is read, and neither is sent again.
+If it dies between a provider's yes and our note of it, the batch is *intended* here and exists there: OpenAI's is found
+by the mark in its metadata; Anthropic keeps no metadata, so batches of that time and size are waited for and known by
+the custom ids in their results. A provider that lists a new batch only later than we look is the one gap that remains.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ class BatchChat:
 
     All requests are pulled before the first batch is waited for. The first new one goes as an ordinary call, at the
     full price: it shows a wrong key or model, and which parameters the model rejects, before a batch comes to nothing
-    over it. A request that is asked again must have another key, or its batch's reply is handed over again.
+    over it. What was answered is never sent again: whoever wants another answer asks with another key.
     """
 
     chat: Chat
@@ -133,17 +133,23 @@ class BatchChat:
 
         Raises UserError for a batch that its provider refuses as a whole, after the replies of the others.
         """
-        with Ledger(self.folder / "batches.jsonl", Sent) as ledger:
+        with (
+            Ledger(self.folder / "batches.jsonl", Sent) as ledger,
+            Ledger(self.folder / "replies.jsonl", Reply) as paid,
+        ):
             self._remote.models  # noqa: B018  a wrong key or host, before anything is written
             for sent in list(ledger):
                 if sent.state == "intended" and sent.endpoint == self._remote.endpoint:
                     self._recover(ledger, sent)
             waiting: dict[str, Waiting] = {}
-            yield from self._send(ledger, requests, waiting)
-            yield from self._collect(ledger, waiting)
+            yield from self._send(ledger, paid, requests, waiting)
+            for reply in paid:
+                if (asked := waiting.pop(reply.key, None)) is not None:
+                    yield replace(reply, key=asked.key)
+            yield from self._collect(ledger, paid, waiting)
 
     def _send(
-        self, ledger: Ledger[Sent], requests: Iterable[ChatRequest], waiting: dict[str, Waiting]
+        self, ledger: Ledger[Sent], paid: Ledger[Reply], requests: Iterable[ChatRequest], waiting: dict[str, Waiting]
     ) -> Iterator[Reply]:
         """Send what lies in no batch yet; yields the reply of the one request that goes as an ordinary call."""
         known = {custom for sent in self._open(ledger) for custom, _ in self._lines(sent)}
@@ -151,20 +157,26 @@ class BatchChat:
         probed = False
         for request in requests:
             custom = self._custom_id(request)
-            if custom not in known and not probed:
+            is_new = custom not in known and custom not in paid
+            if is_new and not probed:
                 probed = True
-                yield from self.chat.ask([request])
+                yield from self._ordinary(paid, custom, request)
                 continue
             waiting[custom] = Waiting(request.key, tuple(self._remote.wishes(request)))
-            if custom in known:
-                continue
-            line = _jsonl(self._api.line(custom, self._remote.body(request)))
-            if not part.has_room(line):
-                self._seal(ledger, part)
-                part = _Part(part.folder, self._most, self._room)
-            part.add(line)
+            if is_new:
+                line = _jsonl(self._api.line(custom, self._remote.body(request)))
+                if not part.has_room(line):
+                    self._seal(ledger, part)
+                    part = _Part(part.folder, self._most, self._room)
+                part.add(line)
         if part.requests:
             self._seal(ledger, part)
+
+    def _ordinary(self, paid: Ledger[Reply], custom: str, request: ChatRequest) -> Iterator[Reply]:
+        for reply in self.chat.ask([request]):
+            if reply.call is not None:
+                paid.append(replace(reply, key=custom))
+            yield reply
 
     def _seal(self, ledger: Ledger[Sent], part: _Part) -> None:
         """Note the intent, create the batch, note its id."""
@@ -227,7 +239,7 @@ class BatchChat:
         first = next(self._api.results(batch_id), None)
         return first is not None and first.custom_id in ours
 
-    def _collect(self, ledger: Ledger[Sent], waiting: dict[str, Waiting]) -> Iterator[Reply]:
+    def _collect(self, ledger: Ledger[Sent], paid: Ledger[Reply], waiting: dict[str, Waiting]) -> Iterator[Reply]:
         """Wait for the batches that hold what is waited for, and yield their replies as they end."""
         open_ = {
             sent.key: sent for sent in self._open(ledger) if any(custom in waiting for custom, _ in self._lines(sent))
@@ -243,7 +255,7 @@ class BatchChat:
                 if progress.failure is not None:
                     failures.append(progress.failure)
                 else:
-                    yield from self._replies(sent, progress, waiting)
+                    yield from self._replies(sent, progress, paid, waiting)
                 del open_[sent.key]
                 self._done(ledger, sent)
             if open_:
@@ -251,18 +263,22 @@ class BatchChat:
         if failures:
             raise UserError(f"{self._remote.endpoint} refused a batch: {failures[0]}", mend=AGAIN)
 
-    def _replies(self, sent: Sent, progress: Progress, waiting: dict[str, Waiting]) -> Iterator[Reply]:
+    def _replies(
+        self, sent: Sent, progress: Progress, paid: Ledger[Reply], waiting: dict[str, Waiting]
+    ) -> Iterator[Reply]:
+        """Store every answer of an ended batch, and yield what is waited for."""
         params = {custom: recorded(self._api.body(line)) for custom, line in self._lines(sent)}
         for result in self._results(str(sent.batch_id)):
-            if result.custom_id not in params or (asked := waiting.pop(result.custom_id, None)) is None:
+            if (put := params.get(result.custom_id)) is None:
                 continue
-            call = None
+            asked, reply = waiting.pop(result.custom_id, None), result.reply
             if result.completion is not None:
-                put = {**params[result.custom_id], "batch": sent.batch_id}
-                call = self._remote.paid(
-                    result.completion, put, self._remote.left_out(asked.asked, sent.rejected), now()
-                )
-            yield replace(result.reply, key=asked.key, call=call)
+                left_out = self._remote.left_out(asked.asked if asked else sent.rejected, sent.rejected)
+                call = self._remote.paid(result.completion, {**put, "batch": sent.batch_id}, left_out, now())
+                reply = replace(reply, call=call)
+                paid.append(reply)
+            if asked is not None:
+                yield replace(reply, key=asked.key)
         for custom in params:
             if (asked := waiting.pop(custom, None)) is not None:
                 yield Reply(asked.key, progress.missing, error=f"batch {sent.batch_id} ended without a result for it")

@@ -25,6 +25,10 @@ WORDS = [
     "brief",
     "user",
     "system",
+    "0",
+    "1",
+    "2",
+    "3",
 ]
 PROMPT = (Message("user", "how does she feel"),)
 
@@ -138,3 +142,55 @@ def test_it_hears_nothing_and_goes_nowhere(llama: Path) -> None:
 def test_a_checkpoint_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"this text LLM cannot be loaded \(.*\): '.*nowhere'"):
         ask(tmp_path / "nowhere")
+
+
+def log_probs(path: Path, said: list[int]) -> Any:
+    """Of the token after these, from the bare model."""
+    import torch
+    from transformers import LlamaForCausalLM
+
+    with torch.inference_mode():
+        return LlamaForCausalLM.from_pretrained(path)(torch.tensor([said])).logits[0, -1].double().log_softmax(-1)
+
+
+def test_the_expected_score_is_that_of_a_softmax_by_hand(llama: Path) -> None:
+    logs = log_probs(llama, [WORDS.index(word) for word in PROMPT[0].text.split()])
+    likely = [float(logs[WORDS.index(choice)].exp()) for choice in "0123"]
+    reply = ask(llama, choices=("0", "1", "2", "3"), schema={"type": "object"})
+    assert reply.expected == pytest.approx(sum(n * p for n, p in enumerate(likely)) / sum(likely), abs=1e-6)
+    assert (reply.text, reply.status) == (str(likely.index(max(likely))), "ok")
+    assert reply.call is not None and reply.call.usage == {"input_tokens": 4, "output_tokens": 0}
+    assert reply.call.params_sent == {"choices": ["0", "1", "2", "3"]} and reply.call.params_rejected == ("schema",)
+
+
+def test_choices_of_several_tokens_count_without_their_longer_ones(llama: Path) -> None:
+    prompt = [WORDS.index(word) for word in PROMPT[0].text.split()]
+    ids = {choice: [WORDS.index(word) for word in choice.split()] for choice in ("1", "1 0", "2")}
+    first, second = log_probs(llama, prompt), log_probs(llama, prompt + ids["1"])
+    one, two = float(first[ids["1"][0]].exp()), float(first[ids["2"][0]].exp())
+    ten = one * float(second[WORDS.index("0")].exp())
+    from cpbench.chat.hf import LocalChat, _exclusive
+
+    chat = LocalChat(str(llama), device="cpu")
+    ways = list(ids.values())
+    assert chat._likelihoods(prompt, ways) == pytest.approx([one, ten, two], rel=1e-5)
+    assert _exclusive(ways, [one, ten, two]) == pytest.approx([one - ten, ten, two])
+
+
+def test_choices_that_the_tokenizer_cannot_tell_apart_are_named(llama: Path) -> None:
+    with pytest.raises(UserError, match="cannot tell the choices apart: '1, 7, 8'"):
+        ask(llama, choices=("1", "7", "8"))  # both are <unk>
+
+
+def test_a_batch_says_what_each_would_say_alone(llama: Path) -> None:
+    texts = ["how does she feel", "sad", "be brief", "does she feel happy angry sad", "sad " * 60, "angry"]
+    wanted = [
+        ChatRequest(str(n), (Message("user", text),), max_tokens=8, stop=("user",)) for n, text in enumerate(texts)
+    ]
+    single = list(load_chat(f"hf/{llama}", {"device": "cpu"}).ask(wanted))
+    batch = list(load_chat(f"hf/{llama}", {"device": "cpu", "batch_size": "4"}).ask(wanted))
+    assert [(r.key, r.text, r.status, r.finish_reason) for r in batch] == [
+        (r.key, r.text, r.status, r.finish_reason) for r in single
+    ]
+    assert [r.call and r.call.usage for r in batch] == [r.call and r.call.usage for r in single]
+    assert single[4].status == "api_error" and len({r.text for r in single}) > 3
