@@ -9,6 +9,22 @@
 A failure never becomes a score. An answer that is empty, or that the model refused (such a prediction's answer is put
 to a judge as ""), is scored at the bottom without a call. A reply that cannot be read is asked for once more.
 
+A judge YAML; all but `members` may be left out:
+
+    name: my jury                       # for tables; no part of the judge_id
+    prompt: cpqa-plain                  # or a file, from the YAML's folder
+    members:
+      - model: openai/gpt-4o
+        params: {temperature: 0, max_tokens: 1024}             # part of the judge_id, as everything below
+      - model: openai/Qwen/Qwen3-8B
+        options: {base_url: http://localhost:8000/v1}          # this machine's affair
+    aggregate: median                   # or mean
+    min_members: 2                      # scores that a judgement needs; left out: of all members
+    scale: [0, 1, 2, 3, 4, 5]           # these four go over the prompt's own
+    correct_from: 3
+    aspects: {content: 1, voice: 1}     # scored apart, in the prompt's examples too; the score is their weighted mean
+    score_mode: parsed                  # or expected, with hf/ members
+
 `prompt` is a packaged prompt's name or a file; a judge YAML's own goes before it. `options` are the client's (base_url,
 concurrency), or parameters (temperature, max_tokens, seed), which make another judge. `wrap` is put around each
 member's `Chat`: a dry run, a batch, a limit.

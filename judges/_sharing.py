@@ -29,8 +29,8 @@ def each_once(
 ) -> Iterator[Judgement]:
     """Yield one judgement a case, and `ask` only for those that are not empty and not asked already.
 
-    Cases of one key (the same item, answer and repeat, under another condition) share the paid call: the first one's
-    judgement has the calls, the others have none. What was judged is kept until the stream ends, without its calls.
+    Cases of one key (the same item, answer and repeat, under another condition) share one paid call, and all of their
+    judgements hold it: costs are to be counted by key. What was judged is kept until the stream ends, about 2 kB each.
     """
     judged: dict[str, Judgement] = {}
     waiting: dict[str, list[Case]] = {}
@@ -51,7 +51,7 @@ def each_once(
 
     for judgement in ask(to_ask()):
         yield judgement
-        judged[judgement.key] = replace(judgement, calls=())
+        judged[judgement.key] = judgement
         for case in waiting.pop(judgement.key, ()):
             yield _for(case, judged[judgement.key])
         while free:

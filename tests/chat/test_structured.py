@@ -113,6 +113,44 @@ def test_no_text_breaks_the_reader_or_gives_a_score_outside_the_scale(text: str)
     assert read.value is None or read.value["score"] in range(6)
 
 
+MARKS = [
+    ("<think>", "</think>"),
+    ("<THINKING>", "</THINKING>"),
+    ("<reasoning>", "</reasoning>"),
+    ("[THINK]", "[/THINK]"),
+    ("◁think▷", "◁/think▷"),
+    ("<unused94>thought", "<unused95>"),
+    ("<|channel|>analysis<|message|>", "<|end|><|start|>assistant<|channel|>final<|message|>"),
+]
+
+
+@settings(max_examples=1000, deadline=None)
+@given(
+    marks=st.sampled_from(MARKS),
+    shape=st.sampled_from(["closed", "only closing", "unclosed"]),
+    musing=st.lists(
+        st.sampled_from(["Hm. ", "{", "}", '"', "{reference} ", '{"reason": "draft", "score": 5}', "\n", "score: 5 "]),
+        max_size=6,
+    ).map("".join),
+    wrapped=st.sampled_from(["{}", "```json\n{}\n```", "Verdict: {}", "\n\n{}\n"]),
+)
+def test_no_verdict_comes_out_of_a_thought(marks: tuple[str, str], shape: str, musing: str, wrapped: str) -> None:
+    """1,000 traces: the thought holds a perfect verdict, what is said after it a zero."""
+    opens, closes = marks
+    final = wrapped.replace("{}", '{"reason": "final", "score": 0}')
+    thought = f'{musing}{{"reason": "draft", "score": 5}}'
+    text = {
+        "closed": f"{opens}{thought}{closes}{final}",
+        "only closing": f"{thought}{closes}{final}",
+        "unclosed": f"{opens}{thought}{final}",
+    }[shape]
+    read = read_object(text, SCHEMA)
+    if shape == "unclosed":
+        assert read.status == "truncated"
+    else:
+        assert read.value == {"reason": "final", "score": 0}
+
+
 def test_lists_and_nested_objects() -> None:
     pair = {"type": "object", "properties": {"q": {"type": "string"}, "n": {"type": "number"}}, "required": ["q"]}
     schema = {"type": "object", "properties": {"pairs": {"type": "array", "items": pair, "minItems": 1, "maxItems": 2}}}

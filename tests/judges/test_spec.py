@@ -154,6 +154,17 @@ def test_a_jury_is_built_as_its_file_says(tmp_path):
     assert jury.third_party  # the second member speaks to OpenAI's own address
 
 
+def test_the_file_in_the_docstring_works(tmp_path):
+    import textwrap
+
+    import cpbench.judges
+
+    text = cpbench.judges.__doc__
+    start, end = text.index("    name: my jury"), text.index("`prompt` is a packaged")
+    jury = judge_in(tmp_path, textwrap.dedent(text[start:end]))
+    assert (jury.name, len(jury.members), jury.aggregate, jury.min_members) == ("my jury", 2, "median", 2)
+
+
 def test_a_prompt_beside_the_yaml_is_found_from_anywhere(tmp_path, monkeypatch):
     monkeypatch.chdir("/")
     (tmp_path / "own.yaml").write_text(prompt_text("emotion-binary").replace("name: emotion-binary", "name: own"))
