@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from cpbench.audio import load
-from cpbench.records import Sound
+from cpbench.records import Clip, Sound, Tag
 from cpbench.training.config import UNTYPED
 from cpbench.training.rows import Pack, Tokens, tokens
 
@@ -60,6 +60,7 @@ class Examples(torch.utils.data.Dataset[dict[str, Any]]):
             (pack, tokens(pack, processor, [features.embeddings(one) for one in pack.sounds])) for pack in packs
         ]
         self._processor = processor
+        self.voices = _voices(packs)
 
     def __len__(self) -> int:
         return len(self._packs)
@@ -74,7 +75,26 @@ class Examples(torch.utils.data.Dataset[dict[str, Any]]):
             "weights": [self._weights.get(row.type or UNTYPED, 1.0) for row in pack.rows],
             "windows": [window for sound in pack.sounds for window in self._features.windows(sound)],
             "transcript": spoken,
+            "voice": self._voice(pack) if pack.sounds else [],
         }
+
+    def _voice(self, pack: Pack) -> list[tuple[float, float, int]]:
+        """(start, end, class) in seconds: the gold emotion tags of a clip, and its gender over all of it."""
+        clip = pack.sounds[0].clip
+        spans = [(tag.start, tag.end, self.voices[top]) for tag, top in _gold(clip) if top in self.voices]
+        return [*spans, (0.0, clip.seconds or 0.0, self.voices[clip.gender])] if clip.gender in self.voices else spans
+
+
+def _gold(clip: Clip) -> list[tuple[Tag, str]]:
+    tags = [tag for tag in clip.tags if tag.source == "gold"]
+    return [(tag, max(tag.emotion, key=lambda label: tag.emotion[label])) for tag in tags]
+
+
+def _voices(packs: Sequence[Pack]) -> dict[str, int]:
+    """The emotions and the genders of all clips, numbered."""
+    clips = [sound.clip for pack in packs for sound in pack.sounds]
+    names = {top for clip in clips for _, top in _gold(clip)} | {clip.gender for clip in clips if clip.gender}
+    return {name: place for place, name in enumerate(sorted(names))}
 
 
 @dataclass
@@ -85,6 +105,8 @@ class Collator:
     level_jitter: float = 0.0  # decibels
     masked_frames: float = 0.0
     seed: int = 0
+    downsampling: int = 4
+    classes: int = 0  # of the voice
 
     def __post_init__(self) -> None:
         self._generator = np.random.default_rng(self.seed)
@@ -96,7 +118,22 @@ class Collator:
         if windows:
             batch |= padded(windows)
             batch["transcripts"], batch["transcript_lengths"] = _transcripts(examples)
+            if self.classes:
+                batch["voices"] = self._voiced(examples, batch["input_features_mask"])
         return batch
+
+    def _voiced(self, examples: Sequence[dict[str, Any]], mask: torch.Tensor) -> torch.Tensor:
+        """Which classes hold at each encoder frame: (W, frames, classes), 1 yes, 0 no; all 0 where nothing is known."""
+        frames = -(-mask.shape[1] // self.downsampling)
+        voiced = torch.zeros(len(mask), frames, self.classes)
+        row = 0
+        for example in examples:
+            if len(example["windows"]) == 1:
+                for start, end, place in example["voice"]:
+                    first, last = (round(100 * time / self.downsampling) for time in (start, end))
+                    voiced[row, first:last, place] = 1.0
+            row += len(example["windows"])
+        return voiced
 
     def _changed(self, window: torch.Tensor) -> torch.Tensor:
         """Another distance from the microphone, and a few moments unheard."""

@@ -9,20 +9,24 @@ from typing import Any, Literal
 
 from cpbench.errors import UsageError, UserError
 
-Trainable = Literal["all", "adapter"]
+Trainable = Literal["all", "adapter", "encoder"]
 UNTYPED = "untyped"
 """What `types` and `weights` call the items of no question type: speech recognition, for one."""
 
 
 @dataclass(frozen=True)
 class Stage:
-    """One pass of the optimiser with its own schedule: a linear warm-up, then a cosine down to nothing."""
+    """One pass of the optimiser with its own schedule: a linear warm-up, then a cosine down to nothing.
+
+    Where only the encoder trains, it does so by the auxiliary losses alone, and the language model is not even run.
+    """
 
     name: str
     epochs: float
     learning_rate: float
     trainable: Trainable = "all"
-    ctc_weight: float = 0.0  # of the auxiliary loss on the transcript; its head is not kept
+    ctc_weight: float = 0.0  # of the auxiliary loss on the transcript; no auxiliary head is kept
+    voice_weight: float = 0.0  # of the auxiliary loss on each frame's gold emotion tag and gender
     conditions: Mapping[str, float] | None = None  # None: the training's own
     types: tuple[str, ...] | None = None  # of the questions; None: all
 

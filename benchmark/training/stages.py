@@ -14,9 +14,9 @@ from cpbench.training.config import Stage, TrainConfig
 
 
 class SpeechTrainer(Trainer):  # type: ignore[misc]
-    """Trainer with the auxiliary loss on the transcript (CTC over the encoder's frames)."""
+    """Trainer with weighted answers and auxiliary losses on the encoder's frames."""
 
-    ctc_weight: float = 0.0
+    stage: Stage
 
     def compute_loss(
         self,
@@ -25,15 +25,38 @@ class SpeechTrainer(Trainer):  # type: ignore[misc]
         return_outputs: bool = False,
         num_items_in_batch: torch.Tensor | int | None = None,
     ) -> Any:
-        words, lengths = inputs.pop("transcripts", None), inputs.pop("transcript_lengths", None)
-        labels, weights = inputs.pop("labels"), inputs.pop("weights")
-        said = model(**inputs)
-        loss = answer_loss(said.logits, labels, weights)
-        if self.ctc_weight and words is not None and said.encoder_hidden_states is not None:
-            frames = _frames(inputs["input_features_mask"], said.encoder_hidden_states.shape[1])
-            scores = self.accelerator.unwrap_model(model).transcript_head(said.encoder_hidden_states)
-            loss = loss + self.ctc_weight * ctc(scores, frames, words, lengths)
+        aside = {name: inputs.pop(name, None) for name in _ASIDE}
+        bare = self.accelerator.unwrap_model(model)
+        said: Any = None
+        if self.stage.trainable == "encoder":
+            heard = bare.encode(inputs["input_features"], inputs["input_features_mask"])
+            loss = torch.zeros(())
+        else:
+            said = model(**inputs)
+            heard = said.encoder_hidden_states
+            loss = answer_loss(said.logits, aside["labels"], aside["weights"])
+        if heard is not None:
+            loss = loss + self._auxiliary(bare, heard, inputs["input_features_mask"], aside)
         return (loss, said) if return_outputs else loss
+
+    def _auxiliary(self, model: Any, heard: torch.Tensor, mask: torch.Tensor, aside: dict[str, Any]) -> torch.Tensor:
+        loss = torch.zeros(())
+        if self.stage.ctc_weight:
+            scores = model.transcript_head(heard)
+            frames = _frames(mask, heard.shape[1])
+            loss = loss + self.stage.ctc_weight * ctc(scores, frames, aside["transcripts"], aside["transcript_lengths"])
+        if self.stage.voice_weight:
+            loss = loss + self.stage.voice_weight * voice_loss(model.voice_head(heard), aside["voices"])
+        return loss
+
+
+_ASIDE = ("labels", "weights", "transcripts", "transcript_lengths", "voices")
+
+
+def voice_loss(scores: torch.Tensor, voices: torch.Tensor) -> torch.Tensor:
+    """Binary cross-entropy over the frames of which something is known. scores, voices (W, frames, classes)."""
+    known = voices.any(-1)
+    return nn.functional.binary_cross_entropy_with_logits(scores[known].float(), voices[known])
 
 
 def answer_loss(logits: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
@@ -64,30 +87,43 @@ def run_stage(
 ) -> None:
     """Train the model in place."""
     freeze(model, stage)
-    with_head = stage.ctc_weight > 0
-    if with_head:
-        model.transcript_head = nn.Linear(model.config.encoder_config.hidden_size, len(processor.tokenizer))
+    if (stage.ctc_weight or stage.voice_weight) and not hasattr(model, "transcript_head"):
+        size = model.config.encoder_config.hidden_size
+        model.transcript_head = nn.Linear(size, len(processor.tokenizer))
+        model.voice_head = nn.Linear(size, len(examples.voices))
     trainer = SpeechTrainer(
         model=model,
         args=arguments(config, stage),
         train_dataset=examples,
         data_collator=Collator(
-            processor.tokenizer.pad_token_id, config.level_jitter, config.masked_frames, seed=config.seed
+            processor.tokenizer.pad_token_id,
+            config.level_jitter,
+            config.masked_frames,
+            seed=config.seed,
+            downsampling=model.config.downsampling,
+            classes=len(examples.voices),
         ),
         processing_class=processor,
         callbacks=[_Told(stage.name, watch)],
     )
-    trainer.ctc_weight = stage.ctc_weight
+    trainer.stage = stage
     trainer.remove_callback(PrinterCallback)  # the watcher says it
     trainer.train()
-    if with_head:
-        del model.transcript_head
+
+
+def without_heads(model: Any) -> Any:
+    """The model as it is kept: the auxiliary heads were for training only."""
+    for head in ("transcript_head", "voice_head"):
+        if hasattr(model, head):
+            delattr(model, head)
+    return model
 
 
 def freeze(model: nn.Module, stage: Stage) -> None:
     """Let only what the stage names learn."""
     for name, parameter in model.named_parameters():
-        parameter.requires_grad = stage.trainable == "all" or name.startswith("adapter.")
+        own = {"all": "", "adapter": "adapter.", "encoder": ("audio_encoder.", "transcript_head.", "voice_head.")}
+        parameter.requires_grad = name.startswith(own[stage.trainable])
 
 
 def arguments(config: TrainConfig, stage: Stage) -> TrainingArguments:

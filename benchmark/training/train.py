@@ -27,7 +27,7 @@ def train(config: TrainConfig, watch: Watch | None = None) -> Path:
     from cpbench.training.batches import Examples, Features
     from cpbench.training.checkpoint import save
     from cpbench.training.fresh import speechlm
-    from cpbench.training.stages import run_stage
+    from cpbench.training.stages import run_stage, without_heads
 
     begun = time.monotonic()
     if config.threads:
@@ -44,7 +44,7 @@ def train(config: TrainConfig, watch: Watch | None = None) -> Path:
     for stage, asked in zip(config.stages, made, strict=True):
         examples = Examples(asked, processor, features, config.weights)
         run_stage(model, processor, examples, config=config, stage=stage, watch=watch or Unwatched())
-    return save(model, processor, items, config, seconds=time.monotonic() - begun)
+    return save(without_heads(model), processor, items, config, seconds=time.monotonic() - begun)
 
 
 def _asked(items: Sequence[Item], stage: Stage, config: TrainConfig, setting: Setting) -> list[Pack]:

@@ -30,6 +30,7 @@ def corpus(tmp_path: Path) -> Path:
             "language": "en",
             "transcript": f"Anna was in the {PLACES[number % 4]}.",
             "emotion": emotion,
+            "gender": gender,
             "split": "train" if number else "test",
         }
         asked = [("DG", "Is the speaker male or female?", gender), ("DE", "How does the speaker sound?", emotion)]
@@ -48,7 +49,7 @@ def config(corpus: Path, tmp_path: Path) -> TrainConfig:
     return TrainConfig(
         data=(str(corpus),),
         out=str(tmp_path / "checkpoint"),
-        sizes=Sizes(300, small, {**small, "tie_word_embeddings": True}, window_seconds=2.0, adapter_hidden_size=32),
+        sizes=Sizes(400, small, {**small, "tie_word_embeddings": True}, window_seconds=2.0, adapter_hidden_size=32),
         stages=(
             Stage("all", epochs=15, learning_rate=5e-3, ctc_weight=0.1),
             Stage("adapter", epochs=1, learning_rate=1e-3, trainable="adapter"),

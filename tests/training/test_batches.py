@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -52,8 +53,11 @@ def test_labels_decode_to_exactly_the_answers_and_their_end(made: list[Pack], bu
     examples = Examples(made, processor, Features(processor))
     batch = Collator(processor.tokenizer.pad_token_id)([examples[index] for index in range(len(made))])
     for pack, row in zip(made, batch["labels"], strict=True):
-        said = processor.tokenizer.decode(row[row != IGNORED])
-        assert said == "".join(f"{one.answer}<|end|>" for one in pack.rows)
+        learned = row[row != IGNORED]
+        ends = (learned == processor.tokenizer.eos_token_id).nonzero().flatten() + 1
+        answers = torch.tensor_split(learned, ends)
+        said = [processor.tokenizer.decode(answer) for answer in answers if len(answer)]
+        assert said == [f"{one.answer}<|end|>" for one in pack.rows]
 
 
 def test_packed_questions_score_as_each_question_alone(made: list[Pack], built: tuple[Any, Any]) -> None:
@@ -96,3 +100,18 @@ def test_level_jitter_moves_every_band_alike(built: tuple[Any, Any]) -> None:
 def test_common_prefix_of_one_is_all_of_it() -> None:
     assert common_prefix([[1, 2, 3]]) == [1, 2, 3]
     assert common_prefix([[1, 2], [3]]) == []
+
+
+def test_voices_hold_where_the_tags_say(config: TrainConfig, built: tuple[Any, Any], corpus: Path) -> None:
+    lines = [json.loads(line) for line in corpus.read_text(encoding="utf-8").splitlines()[2:4]]
+    spans = [{"start": 0.0, "end": 0.2, "label": "anger"}, {"start": 0.32, "end": 0.4, "label": "sadness"}]
+    text = "".join(json.dumps({**line, "emotion": spans, "gender": "male"}) + "\n" for line in lines)
+    corpus.write_text(text, encoding="utf-8")
+    chosen = packs(list(read("items", corpus, task="t")), {"audio": 1.0}, Setting(), seed=0)
+    examples = Examples(chosen, built[1], Features(built[1]))
+    assert examples.voices == {"anger": 0, "male": 1, "sadness": 2}
+    batch = Collator(0, downsampling=4, classes=3)([examples[0]])
+    anger, male, sadness = batch["voices"][0].T.tolist()  # a frame is 40 ms; the clip has 0.55 s
+    assert anger == [1.0] * 5 + [0.0] * 9
+    assert male == [1.0] * 14
+    assert sadness == [0.0] * 8 + [1.0] * 2 + [0.0] * 4

@@ -8,7 +8,7 @@ import torch
 from cpbench.errors import UserError
 from cpbench.training import TrainConfig, train
 from cpbench.training.batches import IGNORED, weighed
-from cpbench.training.stages import answer_loss, ctc
+from cpbench.training.stages import answer_loss, ctc, voice_loss
 
 
 def test_each_answer_counts_its_weight_whatever_its_length() -> None:
@@ -42,6 +42,13 @@ def test_ctc_leaves_out_what_has_no_words() -> None:
     both = ctc(scores, frames, words, torch.tensor([3, 0]))
     alone = ctc(scores[:1], frames[:1], words[:1], torch.tensor([3]))
     torch.testing.assert_close(both, alone)
+
+
+def test_voice_loss_is_over_the_frames_of_which_something_is_known() -> None:
+    scores = torch.tensor([[[2.0, -1.0], [0.5, 0.5], [9.0, 9.0]]])
+    voices = torch.tensor([[[1.0, 0.0], [0.0, 1.0], [0.0, 0.0]]])
+    right = torch.tensor([2.0, 1.0, -0.5, 0.5]).sigmoid().log()
+    torch.testing.assert_close(voice_loss(scores, voices), -right.mean())
 
 
 def test_a_stage_of_types_that_no_item_has_is_refused(config: TrainConfig) -> None:
