@@ -6,11 +6,12 @@ import itertools
 import json
 import statistics
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
 from cpbench.chat import ChatRequest
+from cpbench.errors import UserError
 from cpbench.fingerprint import judgement_key
 from cpbench.judges._sharing import Opinion, each_once, made
 from cpbench.judges.llm import ASPECT, LLMJudge, judge_id
@@ -18,6 +19,15 @@ from cpbench.records import Case, Judgement
 
 Aggregate = Literal["mean", "median"]
 _AGGREGATE: Mapping[str, Callable[[Sequence[float]], float]] = {"mean": statistics.fmean, "median": statistics.median}
+
+
+@dataclass
+class _OnTheWay:
+    """What is known of the cases that not all members have judged yet."""
+
+    asked: dict[str, Case] = field(default_factory=dict)  # by the members' keys
+    heard: dict[str, dict[str, Judgement]] = field(default_factory=dict)  # by the jury's keys, then by member
+    failure: UserError | None = None
 
 
 @dataclass
@@ -64,28 +74,39 @@ class Jury:
         return [request for member in self.members.values() for request in member.requests_for(case)]
 
     def _opinions(self, cases: Iterable[Case]) -> Iterator[Judgement]:
-        """Each member's stream is read in turn, one judgement at a time; their calls in flight go on meanwhile."""
-        asked: dict[str, Case] = {}  # by the members' keys
-        heard: dict[str, dict[str, Judgement]] = {}  # by ours, then by member
-        copies = itertools.tee(self._noted(cases, asked), len(self.members))
+        """Each member's stream is read in turn, one judgement at a time; their calls in flight go on meanwhile.
+
+        Where one member's chat gives up, no new case is begun, what the others have under way is still heard, and then
+        its UserError is raised.
+        """
+        on_the_way = _OnTheWay()
+        copies = itertools.tee(self._noted(cases, on_the_way), len(self.members))
         pairs = zip(self.members.items(), copies, strict=True)
         streams = {name: member.opinions(copy) for (name, member), copy in pairs}
         while streams:
             for name in list(streams):
-                judgement = next(streams[name], None)
+                try:
+                    judgement = next(streams[name], None)
+                except UserError as error:
+                    on_the_way.failure, judgement = on_the_way.failure or error, None
                 if judgement is None:
                     del streams[name]
                     continue
-                case = asked.pop(judgement.key)
+                case = on_the_way.asked.pop(judgement.key)
                 key = judgement_key(self.judge_id, case)
-                heard.setdefault(key, {})[name] = judgement
-                if len(heard[key]) == len(self.members):
-                    yield made(self.judge_id, case, self._together(heard.pop(key)))
+                heard = on_the_way.heard.setdefault(key, {})
+                heard[name] = judgement
+                if len(heard) == len(self.members):
+                    yield made(self.judge_id, case, self._together(on_the_way.heard.pop(key)))
+        if on_the_way.failure is not None:
+            raise on_the_way.failure
 
-    def _noted(self, cases: Iterable[Case], asked: dict[str, Case]) -> Iterator[Case]:
+    def _noted(self, cases: Iterable[Case], on_the_way: _OnTheWay) -> Iterator[Case]:
         for case in cases:
+            if on_the_way.failure is not None:
+                return
             for member in self.members.values():
-                asked[judgement_key(member.judge_id, case)] = case
+                on_the_way.asked[judgement_key(member.judge_id, case)] = case
             yield case
 
     def _together(self, heard: Mapping[str, Judgement]) -> Opinion:

@@ -10,7 +10,7 @@ from typing import Any
 
 from cpbench.chat import Chat, ChatRequest, Reply, converse, family
 from cpbench.chat.structured import Read
-from cpbench.errors import BadClip
+from cpbench.errors import BadClip, UserError
 from cpbench.fingerprint import digest, judgement_key
 from cpbench.judges._rubric import Rubric
 from cpbench.judges._sharing import Opinion, each_once, made
@@ -84,7 +84,7 @@ class LLMJudge:
         return [self._request(case)] if case.answer.strip() else []
 
     def opinions(self, cases: Iterable[Case]) -> Iterator[Judgement]:
-        """Judge every case with a call of its own; no two may have the same key."""
+        """Judge every case with a call of its own; no two may have the same key. Raises what the chat raises."""
         again: deque[_Try] = deque()
         unheard: deque[Judgement] = deque()
         fresh = iter(cases)
@@ -100,16 +100,22 @@ class LLMJudge:
             while again:
                 yield again.popleft()
 
-        while True:
-            for found in converse(self.chat, work(), lambda piece: piece.request, self._read):
-                if isinstance(found, _Try):
-                    again.append(found)
-                else:
-                    yield found
-                while unheard:
-                    yield unheard.popleft()
-            if not again:  # those that came after the last request was pulled
-                break
+        try:
+            while True:
+                for found in converse(self.chat, work(), lambda piece: piece.request, self._read):
+                    if isinstance(found, _Try):
+                        again.append(found)
+                    else:
+                        yield found
+                    while unheard:
+                        yield unheard.popleft()
+                if not again:  # those that came after the last request was pulled
+                    break
+        except UserError as error:  # the chat gives up; what was paid for until then is not to be lost
+            for piece in again:
+                why = f"could not be asked again: {error.what}"
+                yield self._made(piece.case, Opinion("api_error", reason=why, calls=piece.calls))
+            raise
         yield from unheard
 
     def _request(self, case: Case) -> ChatRequest:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from cpbench.chat import ChatRequest, Reply
+from cpbench.errors import UserError
 from cpbench.records import Call, Case, Clip, Item
 
 Says = Callable[[ChatRequest], Reply | str]
@@ -28,14 +29,17 @@ class TestChat:
     at_once: int = 1
     third_party: bool = False
     name: str = "test"
+    budget: int = 10**9  # calls
     asked: list[ChatRequest] = field(default_factory=list)
-    most_waiting: int = 0
 
     def ask(self, requests: Iterable[ChatRequest]) -> Iterator[Reply]:
         waiting: list[ChatRequest] = []
         for request in requests:
+            if len(self.asked) + len(waiting) >= self.budget:  # what was asked is still answered, as `Chat`s do
+                while waiting:
+                    yield self._reply(waiting.pop())
+                raise UserError("the budget is spent")
             waiting.append(request)
-            self.most_waiting = max(self.most_waiting, len(waiting))
             if len(waiting) == self.at_once:
                 yield self._reply(waiting.pop())
         while waiting:

@@ -8,6 +8,7 @@ import statistics
 import pytest
 
 from cpbench.chat import Reply
+from cpbench.errors import UserError
 from cpbench.judges import agreement, load_judge
 from cpbench.judges._sharing import Opinion, made
 
@@ -98,6 +99,19 @@ def test_empty_and_equal_answers_cost_no_member_anything(jury_of, case, say):
         ("silence", "ok", 90.0),
     ]
     assert [len(jury.requests_for(each)) for each in cases] == [0, 2, 2]
+
+
+@pytest.mark.parametrize("at_once", [1, 4])
+def test_where_one_member_gives_up_the_others_end_what_they_began(jury_of, case, say, at_once):
+    jury, chats = jury_of({"a": say(5), "b": say(4)}, at_once=at_once)
+    chats["b"].budget = 8
+    judged = []
+    with pytest.raises(UserError, match="budget"):
+        for judgement in jury.judge(case(f"sad {n}", n) for n in range(100)):
+            judged.append(judgement)
+    assert len(judged) == 8
+    assert {j.score for j in judged} == {90.0}
+    assert len(chats["a"].asked) <= 8 + at_once
 
 
 def test_members_are_asked_under_keys_of_their_own(jury_of, case, say):

@@ -214,6 +214,25 @@ def test_a_chat_that_only_counts_gives_no_judgement(judge_on, case, chat_that):
     assert Counting.counted == 5
 
 
+def until_it_stops(stream):
+    found = []
+    with pytest.raises(UserError, match="budget"):
+        for judgement in stream:
+            found.append(judgement)
+    return found
+
+
+@pytest.mark.parametrize("at_once", [1, 3, 20])
+def test_what_was_paid_for_before_a_chat_gives_up_is_kept(judge_on, case, say, at_once):
+    """Ten calls are within the budget: every one is in a judgement, those that wait for their second try too."""
+    judge, chat = judge_on(lambda request: "?" if len(chat.asked) % 2 else say(3), at_once=at_once)
+    chat.budget = 10
+    judged = until_it_stops(judge.judge(case(f"sad {n}", n) for n in range(30)))
+    assert len(chat.asked) == sum(len(j.calls) for j in judged) == 10
+    assert {j.status for j in judged} <= {"ok", "api_error", "parse_error"}
+    assert all(j.score is None for j in judged if j.status != "ok")
+
+
 def test_a_reason_that_no_file_could_hold_is_mended(judge_on, case):
     judge, _ = judge_on('{"reason": "half a character \\ud800", "score": 3}')
     (judgement,) = judge.judge([case()])
