@@ -99,6 +99,8 @@ def parse_yaml(data: bytes, source: str) -> YamlFile:
         node = loader.get_single_node()
         if not isinstance(node, yaml.MappingNode):
             raise UsageError(f"{source}, line 1: this file should be a mapping: `key: value` lines")
+        if b"&" in data and any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(data.decode("utf-8"))):
+            raise UsageError(f"{source}: anchors and aliases (&name, *name) cannot stand here")
         _note(node, (), lines, source)
         values = loader.construct_document(node)
         json.dumps(values)
@@ -109,7 +111,7 @@ def parse_yaml(data: bytes, source: str) -> YamlFile:
         raise UsageError(f"{source}, line {line}: not YAML: {error.problem}") from None
     except yaml.YAMLError as error:  # a character that YAML does not allow
         raise UsageError(f"{source}: not YAML: {' '.join(str(error).split())}") from None
-    except (TypeError, ValueError) as error:  # a date, say; or an anchor that holds itself
+    except (TypeError, ValueError) as error:  # a date, say
         raise UsageError(f"{source}: only texts, numbers, lists and mappings can stand here ({error})") from None
     return YamlFile(source, data, values, lines)
 
