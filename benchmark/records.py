@@ -423,6 +423,7 @@ class RunConfig:
     model: str
     tasks: tuple[str, ...]
     judges: tuple[str, ...] = ()
+    judge_prompt: str | None = None  # a packaged one, or a file; None: the tasks' own
     conditions: tuple[str, ...] = ()  # (): the model's own
     model_options: Mapping[str, str] = field(default_factory=dict)
     judge_options: Mapping[str, str] = field(default_factory=dict)

@@ -4,6 +4,7 @@ runs/<name>/run.yaml           the configuration; another one in the same folder
             manifest.json      versions, hardware, model, prompts, fingerprints, hearing check
             items.jsonl        the items asked, so that nothing downstream opens a data set again
             predictions.jsonl  one line an answer
+            judgements.jsonl   one line a call that was paid for: equal answers share it
             results.json       what --json prints
 """
 
@@ -26,10 +27,12 @@ import yaml
 from cpbench.errors import UserError
 from cpbench.fingerprint import digest
 from cpbench.flow.ledger import Ledger, adapter, merge, write_whole
-from cpbench.records import Item, ModelCard, Outcome, Prediction, Results, RunConfig, Task
+from cpbench.records import Item, Judgement, ModelCard, Outcome, Prediction, Results, RunConfig, Task
 
 T = TypeVar("T")
-FREE = frozenset({"out", "limit", "strict", "hearing_check", "third_party_ok", "judges", "judge_options"})
+FREE = frozenset(
+    {"out", "limit", "strict", "hearing_check", "third_party_ok", "judges", "judge_prompt", "judge_options"}
+)
 """What may change when a run goes on: where it lies, how far it goes, how strict it is, who judges it."""
 PACKAGES = ("torch", "transformers", "datasets", "lm-eval", "numpy", "soundfile", "soxr", "peft", "accelerate")
 
@@ -43,6 +46,7 @@ class Run:
     tasks: tuple[Task, ...]
     items: tuple[Item, ...]
     predictions: Ledger[Prediction]
+    judgements: Ledger[Judgement]
     manifest: Mapping[str, Any] = field(default_factory=dict)
     results: Results | None = None  # once it is scored
 
@@ -59,6 +63,12 @@ class Run:
     def settings(self) -> dict[str, Any]:
         """The configuration as plain values."""
         return _plain(self.config)
+
+    @property
+    def main_condition(self) -> str:
+        """What the results are about: `audio` where the run has it, else the first condition."""
+        conditions = self.config.conditions or (self.card.condition,)
+        return "audio" if "audio" in conditions else conditions[0]
 
     def outcomes(self) -> Iterator[Outcome]:
         """Every prediction with its item, in the order of the file."""
@@ -84,10 +94,12 @@ def open_run(config: RunConfig, tasks: Sequence[tuple[Task, Sequence[Item]]], *,
     if rank in (None, 0):
         manifest = _admit(folder, config, kept)
         merge(folder / "predictions.jsonl")  # what the ranks of a killed start left
+        merge(folder / "judgements.jsonl")
     else:
-        manifest = {}
-    ledger = Ledger(folder / "predictions.jsonl", Prediction, again=_failed, rank=rank)
-    run = Run(folder, config, kept, tuple(item for _, items in tasks for item in items), ledger, manifest)
+        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    run = Run(
+        folder, config, kept, tuple(item for _, items in tasks for item in items), *_ledgers(folder, rank), manifest
+    )
     if rank in (None, 0):
         write_whole(folder / "run.yaml", yaml.safe_dump(_plain(config), sort_keys=False, allow_unicode=True).encode())
         write_whole(folder / "items.jsonl", b"".join(_dump(item) + b"\n" for item in run.items))
@@ -110,7 +122,7 @@ def load_run(folder: Path) -> Run:
         _config(folder / "run.yaml"),
         tuple(_read(Task, task) for task in manifest["tasks"]),
         items,
-        Ledger(folder / "predictions.jsonl", Prediction, again=_failed),
+        *_ledgers(folder, None),
         manifest,
     )
 
@@ -123,6 +135,7 @@ def merge_runs(folders: Sequence[Path], out: Path) -> Run:
     """
     for folder in folders:
         merge(folder / "predictions.jsonl")
+        merge(folder / "judgements.jsonl")
     runs = [load_run(folder) for folder in folders]
     first = runs[0]
     for run in runs[1:]:
@@ -136,13 +149,16 @@ def merge_runs(folders: Sequence[Path], out: Path) -> Run:
     items = {(item.task, item.id): item for run in runs for item in run.items}
     tasks = [(task, [item for item in items.values() if item.task == task.name]) for task in first.tasks]
     whole = open_run(dataclasses.replace(first.config, shard=(0, 1), out=str(out)), tasks)
-    with whole.predictions:
+    with whole.predictions, whole.judgements:
         for run in runs:
             for prediction in run.predictions:
                 if prediction.key not in whole.predictions:
                     whole.predictions.append(prediction)
+            for judgement in run.judgements:
+                if judgement.key not in whole.judgements:
+                    whole.judgements.append(judgement)
     seconds = sum(run.manifest.get("wall_s", 0.0) for run in runs)
-    shared = ("model", "asked_in_all", "hearing_check", "prompts")
+    shared = ("model", "asked_in_all", "hearing_check", "prompts", "judges")
     kept = {key: first.manifest[key] for key in shared if key in first.manifest}
     whole.note(**kept, wall_s=seconds, merged=[f"{part[0] + 1}/{part[1]}" for part in sorted(parts)])
     return whole
@@ -244,5 +260,9 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _failed(prediction: Prediction) -> bool:
-    return prediction.status == "error"
+def _ledgers(folder: Path, rank: int | None) -> tuple[Ledger[Prediction], Ledger[Judgement]]:
+    """The two ledgers of a run. What failed without having been paid for is done again."""
+    predictions = Ledger(folder / "predictions.jsonl", Prediction, again=lambda one: one.status == "error", rank=rank)
+    unpaid = frozenset({"api_error", "expired"})
+    judgements = Ledger(folder / "judgements.jsonl", Judgement, again=lambda one: one.status in unpaid, rank=rank)
+    return predictions, judgements

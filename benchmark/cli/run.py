@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from cpbench.cli.settings import configured, from_file
+from cpbench.cli.settings import JUDGES, OPTION, PROMPT, configured, from_file
 
 COUNT = click.IntRange(min=1)
 
@@ -28,6 +28,15 @@ COUNT = click.IntRange(min=1)
 @click.option(
     "--tasks", metavar="A,B|FILE", help="Task names, or an items.jsonl. Default: demo for the demo, cpqa for others."
 )
+@click.option(
+    "--judge",
+    "judges",
+    multiple=True,
+    metavar="SPEC",
+    help=f"An LLM judge: {JUDGES}; repeatable.",
+)
+@click.option("--judge-prompt", metavar="NAME|FILE", help=PROMPT)
+@click.option("-J", "judge_options", multiple=True, metavar="KEY=VALUE", help=OPTION)
 @click.option("--data-dir", "data_dirs", multiple=True, metavar="[TASK=]DIR", help="Where a task's data lie.")
 @click.option(
     "--condition",
@@ -80,8 +89,9 @@ def command(*, show: int, as_json: bool, **flags: Any) -> None:
     """
     from cpbench.cli.progress import Bar
     from cpbench.cli.show import show_results
-    from cpbench.evaluate import Watching, evaluate
+    from cpbench.evaluate import evaluate
     from cpbench.flow.stopping import stop_on_signals
+    from cpbench.flow.watch import Watching
 
     config = configured(flags)
     with Bar() as bar, stop_on_signals() as stop:

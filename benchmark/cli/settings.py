@@ -14,6 +14,10 @@ from cpbench.errors import UsageError
 if TYPE_CHECKING:
     from cpbench.records import RunConfig
 
+JUDGES = "openai/NAME, anthropic/NAME, hf/ID, a judge's YAML, or simulated:KIND"
+PROMPT = "The judge's prompt; see cpbench judge prompts. Default: the task's own."
+OPTION = "An option of the judge: base_url, temperature, ..."
+
 
 def from_file(context: click.Context, parameter: click.Parameter, path: str | None) -> None:
     """The callback of --config: a YAML of this command's flags by name; the environment and the flags go before it."""
@@ -83,6 +87,9 @@ def configured(flags: Mapping[str, Any]) -> RunConfig:
     return RunConfig(
         model=flags["model"],
         tasks=_tasks(flags["tasks"], flags["model"]),
+        judges=tuple(dict.fromkeys(flags["judges"])),
+        judge_prompt=flags["judge_prompt"],
+        judge_options=pairs(flags["judge_options"], "-J"),
         conditions=tuple(dict.fromkeys(conditions)),
         model_options=options,
         data_dirs=pairs(flags["data_dirs"], "--data-dir", bare=True),

@@ -22,10 +22,16 @@ def show_results(run: Run, results: Results, *, as_json: bool) -> None:
         click.echo((run.folder / "results.json").read_text(encoding="utf-8"), nl=False)
         return
     console = _console()
+    names = {judge: about["name"] for judge, about in run.manifest.get("judges", {}).items()}
     for (task, condition), scores in _by_table(results.scores).items():
-        console.print(_table(f"{results.model.name} on {task} ({condition})", scores))
+        title = f"{results.model.name} on {task} ({condition})"
+        console.print(_table(title, [score for score in scores if score.judge_id is None], names))
+        if judged := [score for score in scores if score.judge_id is not None]:
+            console.print(_table(f"{title}: LLM judges", judged, names))
         console.print(_floor(task, condition, results))
     console.print("In brackets: the 95 % interval, clustered by recording.", style="dim", markup=False)
+    for judge, card in results.judges.items():
+        console.print(f"judge {names.get(judge, '?')} ({judge[:8]}): {card}", markup=False)
     for warning in results.warnings:
         console.print(f"! {warning}", style="yellow", markup=False)
     if seconds := results.usage.get("wall_s"):
@@ -47,7 +53,7 @@ def _by_table(scores: Iterable[Score]) -> Mapping[tuple[str, str], list[Score]]:
     return found
 
 
-def _table(title: str, scores: Sequence[Score]) -> Table:
+def _table(title: str, scores: Sequence[Score], names: Mapping[str, str]) -> Table:
     """A row a question type, a column a metric."""
     from rich.table import Table
 
@@ -57,7 +63,7 @@ def _table(title: str, scores: Sequence[Score]) -> Table:
     table.add_column("items", justify="right")
     table.add_column("recordings", justify="right")
     for metric, judge in metrics:
-        table.add_column(metric if judge is None else f"{metric}\n{judge[:8]}", justify="right")
+        table.add_column(metric if judge is None else f"{metric}\n{names.get(judge, judge[:8])}", justify="right")
     cells = {(score.slice, score.metric, score.judge_id): score for score in scores}
     for row in _slices(scores):
         found = [cells.get((row, *metric)) for metric in metrics]
@@ -96,7 +102,7 @@ def _floor(task: str, condition: str, results: Results) -> Table:
             if score.task == task and score.metric == metric and score.condition in (condition, "audio")
         }
         values = [found[row].estimate.value if row in found else None for row in slices]
-        digits = 1 if metric.endswith("score") else 3
+        digits = 1 if "score" in metric else 3
         table.add_row(name, *("-" if value is None else f"{value:.{digits}f}" for value in values))
     return table
 
@@ -104,7 +110,7 @@ def _floor(task: str, condition: str, results: Results) -> Table:
 def _cell(score: Score | None) -> str:
     if score is None:
         return "-"
-    estimate, digits = score.estimate, 1 if score.metric.endswith("score") else 3
+    estimate, digits = score.estimate, 1 if "score" in score.metric else 3
     text = f"{estimate.value:.{digits}f}"
     if estimate.low is not None and estimate.high is not None:
         text += f"\n\\[{estimate.low:.{digits}f}, {estimate.high:.{digits}f}]"

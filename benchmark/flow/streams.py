@@ -119,7 +119,13 @@ class Background(Generic[W]):
         return self
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
-        self.finish()
+        if kind is None:
+            self.finish()
+            return
+        while not self._work.empty():  # the owner has failed: what is under way ends, and no more is begun
+            self._work.get_nowait()
+        self._work.put((None, True))
+        self._thread.join()
 
     def _run(self, do: Callable[[Iterable[W]], object]) -> None:
         try:

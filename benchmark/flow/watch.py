@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Protocol
 
 
@@ -28,3 +30,12 @@ class Unwatched:
 
     def say(self, message: str) -> None:
         pass
+
+
+@dataclass(frozen=True)
+class Watching:
+    """How a run is followed and stopped; none of it changes an answer."""
+
+    watch: Watch = field(default_factory=Unwatched)
+    stop: Callable[[], bool] = lambda: False
+    show: int = 0  # how many prompts and answers to show

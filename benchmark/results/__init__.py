@@ -4,6 +4,7 @@ compute(outcomes, tasks) -> tuple[Score, ...]   every metric of each task, condi
 absences(outcomes, tasks) -> list[Absent]       the numbers that do not exist, and why
 tally(outcomes, tasks) -> tuple[Tally, ...]     how many answers failed or were refused; how much was heard
 caveats(outcomes, tasks) -> list[str]           sentences that belong beside the scores
+noise(repeated, correct_score) -> Noise         how far a judge's score moves by itself
 to_lm_eval(results) -> ResultsFile              results.json, key by key
 """
 
@@ -11,6 +12,18 @@ from __future__ import annotations
 
 from cpbench.results.beside import Tally, caveats, tally
 from cpbench.results.layout import ResultsFile, to_lm_eval
+from cpbench.results.noise import Noise, noise
 from cpbench.results.scores import Absent, absences, compute
 
-__all__ = ["Absent", "ResultsFile", "Tally", "absences", "caveats", "compute", "tally", "to_lm_eval"]
+__all__ = [
+    "Absent",
+    "Noise",
+    "ResultsFile",
+    "Tally",
+    "absences",
+    "caveats",
+    "compute",
+    "noise",
+    "tally",
+    "to_lm_eval",
+]

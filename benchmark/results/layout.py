@@ -53,6 +53,14 @@ class JudgeEntry(TypedDict):
     """The SPEC that built it."""
     card: str
     """What its validation says, or "not validated"."""
+    prompt: str | None
+    """The prompt that was asked for; null: the tasks' own, or the packaged one."""
+    statuses: dict[str, int]
+    """How its judgements came out: a failure of the judge is no failure of the model."""
+    noise: dict[str, float] | None
+    """How far its scores move by themselves: SD in points, and the share of pairs of repeats that flip the verdict."""
+    agreement: list[dict[str, Any]]
+    """How the members of a jury agree, pair by pair."""
 
 
 class TaskEntry(TypedDict):
@@ -129,17 +137,18 @@ ResultsFile = TypedDict(
 def to_lm_eval(
     results: Results,
     *,
-    judge_specs: Mapping[str, str] | None = None,
+    judges: Mapping[str, Mapping[str, Any]] | None = None,
     tallies: Sequence[Tally] = (),
     config: Mapping[str, Any] | None = None,
 ) -> ResultsFile:
     """Return results.json: plain JSON values, null for what is not a number.
 
-    `judge_specs` gives the spec of each judge_id. `results` holds the condition `audio` where the run has it, else the
-    one that the model was made for, else the first. No number is made for a group of tasks: their scores are not of one
-    kind.
+    `judges` says who each judge_id is: its name, spec, statuses, noise. `results` holds the condition `audio` where the
+    run has it, else the one that the model was made for, else the first. No number is made for a group of tasks: their
+    scores are not of one kind.
     """
-    names = _judge_names(results, judge_specs or {})
+    known = judges or {}
+    names = _judge_names(results, {judge_id: about["name"] for judge_id, about in known.items()})
     main = _main_condition(results.scores, results.model)
     nested = {condition: _by_task(results.scores, condition, names) for condition in _conditions(results.scores)}
     intervals = {
@@ -167,8 +176,12 @@ def to_lm_eval(
         "judges": {
             name: {
                 "judge_id": judge_id,
-                "spec": (judge_specs or {}).get(judge_id),
+                "spec": known.get(judge_id, {}).get("spec"),
+                "prompt": known.get(judge_id, {}).get("prompt"),
                 "card": results.judges.get(judge_id, "not validated"),
+                "statuses": known.get(judge_id, {}).get("statuses", {}),
+                "noise": known.get(judge_id, {}).get("noise"),
+                "agreement": known.get(judge_id, {}).get("agreement", []),
             }
             for judge_id, name in names.items()
         },

@@ -9,6 +9,8 @@ import pytest
 from cpbench.records import Estimate, ModelCard, Results, Rights, Score
 from cpbench.results import ResultsFile, compute, tally, to_lm_eval
 
+GPT = {"name": "openai/gpt", "spec": "openai/gpt"}
+
 
 @pytest.fixture
 def outcomes(outcome):
@@ -31,7 +33,7 @@ def results(outcomes, task):
 
 
 def test_values_and_standard_errors_have_lm_evals_keys(results):
-    made = to_lm_eval(results, judge_specs={"judge-1": "openai/gpt"})
+    made = to_lm_eval(results, judges={"judge-1": GPT})
     entry = made["results"]["task"]
     assert entry["alias"] == "task"
     assert entry["accuracy,none"] == 0.5
@@ -43,7 +45,7 @@ def test_values_and_standard_errors_have_lm_evals_keys(results):
 
 
 def test_intervals_stand_by_condition_task_metric_and_slice(results):
-    found = to_lm_eval(results, judge_specs={"judge-1": "openai/gpt"})["intervals"]["audio"]["task"]
+    found = to_lm_eval(results, judges={"judge-1": GPT})["intervals"]["audio"]["task"]
     assert list(found["overlap_score,none"]) == ["all", "C", "DE"]
     detail = found["accuracy,none"]["all"]
     assert (detail["n"], detail["recordings"], detail["coverage"]) == (2, 2, pytest.approx(2 / 3))
@@ -53,13 +55,17 @@ def test_intervals_stand_by_condition_task_metric_and_slice(results):
 
 
 def test_a_judge_is_named_by_its_spec_and_carries_its_card(results):
-    made = to_lm_eval(results, judge_specs={"judge-1": "openai/gpt"})
-    assert made["judges"] == {"openai/gpt": {"judge_id": "judge-1", "spec": "openai/gpt", "card": "PASS: DE; en"}}
+    made = to_lm_eval(results, judges={"judge-1": GPT})
+    (found,) = made["judges"].values()
+    assert (found["judge_id"], found["spec"], found["card"]) == ("judge-1", "openai/gpt", "PASS: DE; en")
 
 
 def test_two_judges_of_one_spec_keep_their_names_apart(results):
     results = dataclasses.replace(results, judges={"aaaaaaaaaa": "", "bbbbbbbbbb": "", "judge-1": ""})
-    names = to_lm_eval(results, judge_specs={"aaaaaaaaaa": "openai/gpt", "bbbbbbbbbb": "openai/gpt"})["judges"]
+    names = to_lm_eval(
+        results,
+        judges={"aaaaaaaaaa": {"name": "openai/gpt"}, "bbbbbbbbbb": {"name": "openai/gpt", "spec": "openai/gpt"}},
+    )["judges"]
     assert list(names) == ["openai/gpt#aaaaaaaa", "openai/gpt#bbbbbbbb", "judge#judge-1"]
 
 

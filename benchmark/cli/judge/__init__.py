@@ -13,6 +13,7 @@ from cpbench.cli import Commands
 class Judging(Commands):
     package: ClassVar[str] = "cpbench.cli.judge"
     offered: ClassVar[Mapping[str, str]] = {
+        "run": "Judge the answers of a run.",
         "prompts": "List the judges' prompts, show one, or start one of your own.",
     }
 

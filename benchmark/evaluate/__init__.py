@@ -1,26 +1,31 @@
-"""The recipe of `cpbench run`: load, check that the model hears, ask, score."""
+"""The recipe of `cpbench run`: load, check that the model hears, ask, judge, score."""
 
 from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any
 
 from cpbench import results
+from cpbench.chat.prices import Tally
 from cpbench.conditions import present
 from cpbench.engine import check_hearing, hearing_turns, part_of, predict
 from cpbench.errors import UserError
+from cpbench.evaluate.judging import Bench, Judging, noted, open_bench, verdicts
 from cpbench.flow.ranks import Ranks, ranks
 from cpbench.flow.stopping import Stopped
-from cpbench.flow.watch import Unwatched, Watch
+from cpbench.flow.watch import Watch, Watching
 from cpbench.models import BASELINES, load_model
 from cpbench.parts import Model
 from cpbench.records import (
     Generation,
     HearingCheck,
     Item,
+    ModelCard,
     Outcome,
+    Prediction,
     Request,
     Results,
     RunConfig,
@@ -33,15 +38,6 @@ from cpbench.runfolder import Run, open_run, write_json
 from cpbench.tasks import check_rights, load_tasks
 
 Loaded = Sequence[tuple[Task, Sequence[Item]]]
-
-
-@dataclass(frozen=True)
-class Watching:
-    """How a run is followed and stopped; none of it changes an answer."""
-
-    watch: Watch = field(default_factory=Unwatched)
-    stop: Callable[[], bool] = lambda: False
-    show: int = 0  # how many prompts and answers to show
 
 
 def evaluate(config: RunConfig, watching: Watching | None = None) -> Run:
@@ -65,21 +61,84 @@ def evaluate(config: RunConfig, watching: Watching | None = None) -> Run:
     requests = part_of(whole, config.shard)
     if not requests:
         raise UserError("there is nothing to ask", mend="a larger --limit, or fewer shards")
-    run = _opened(config, tasks, place)
-    with run.predictions:
+    run = _opened(config, tasks, place, {"asked_in_all": len(whole), "model": _described(model)})
+    with run.predictions, run.judgements:
+        benches = [open_bench(run, judging) for judging in _judgings(config)]
+        if place.first:
+            noted(benches)
         if any(request.key not in run.predictions for request in requests):
             if place.first:
-                run.note(asked_in_all=len(whole))
                 _note(run, model, requests, config, watching.watch)
-            _ask(run, model, requests, config=config, place=place, watching=watching)
+            with _judged_beside(benches, watching.stop) as beside:
+                for prediction in _ask(run, model, requests, config=config, place=place, watching=watching):
+                    beside(prediction)
+        for bench in benches:  # what an earlier start left unjudged
+            judge_run(bench, watching)
     place.barrier()
     if not place.first:
         return run
     run = open_run(config, tasks)  # brings together what the ranks wrote
-    left = sum(request.key not in run.predictions for request in requests)
-    if left and watching.stop():
-        raise Stopped(f"stopped with {left} of {len(requests)} answers to go; the same command goes on")
+    if watching.stop():
+        _check_whole(run, requests, benches)
     return score(run)
+
+
+def _check_whole(run: Run, requests: Sequence[Request], benches: Sequence[Bench]) -> None:
+    """Raise Stopped where a stopped run has something left to do."""
+    left = sum(request.key not in run.predictions for request in requests)
+    unjudged = sum(1 for bench in benches for _ in dataclasses.replace(bench, run=run).todo(run.predictions))
+    if left or unjudged:
+        judged = f" and {unjudged} judgements" if unjudged else ""
+        raise Stopped(f"stopped with {left} of {len(requests)} answers{judged} to go; the same command goes on")
+
+
+def judge_run(bench: Bench, watching: Watching) -> None:
+    """Judge what a run's folder holds and this judge has not judged. Needs no model, audio or torch."""
+    left = sum(1 for _ in bench.todo(bench.run.predictions))
+    if left:
+        watching.watch.stage(f"judging by {bench.judge.name}", total=left)
+        bench.judge_all(bench.run.predictions, watching)
+
+
+def judge_saved(run: Run, judging: Judging, watching: Watching) -> Run:
+    """Judge a run that lies in its folder, and score it. Raises Stopped where `watching.stop` ended it early."""
+    wrap = judging.paying.wrap(run.folder / "batches", watching.watch.say)
+    bench = open_bench(run, judging, wrap=wrap)
+    with run.judgements:
+        noted([bench])
+        judge_run(bench, watching)
+    if watching.stop():
+        _check_whole(run, [], [bench])
+    return score(run)
+
+
+def price_judging(run: Run, judging: Judging) -> Tally:
+    """What judging a run would take: calls, tokens and, with prices, money. Nothing is sent, and nothing is written."""
+    tally = Tally()
+    bench = open_bench(run, judging, wrap=judging.paying.counting(tally))
+    for _ in bench.judge.judge(bench.todo(run.predictions)):
+        pass  # the empty answers, which need no call
+    return tally
+
+
+@contextmanager
+def _judged_beside(benches: Sequence[Bench], stop: Callable[[], bool]) -> Iterator[Callable[[Prediction], None]]:
+    """Hand each prediction to every judge as it comes; they work in threads of their own, and are done at the end."""
+    with ExitStack() as stack:
+        behind = [stack.enter_context(bench.beside(stop)) for bench in benches]
+
+        def hand(prediction: Prediction) -> None:
+            for judge in behind:
+                judge.put(prediction)
+
+        yield hand
+
+
+def _judgings(config: RunConfig) -> list[Judging]:
+    return [
+        Judging(spec, config.judge_prompt, config.judge_options, third_party_ok=config.third_party_ok)
+        for spec in config.judges
+    ]
 
 
 def score(run: Run) -> Run:
@@ -87,19 +146,28 @@ def score(run: Run) -> Run:
     outcomes = list(run.outcomes())
     usage = {key: float(run.manifest[key]) for key in ("wall_s", "items_per_second") if key in run.manifest}
     caveats = results.caveats(outcomes, run.tasks, partial=run.config.limit is not None)
-    said = (*_unasked(run, len(outcomes)), *caveats)
+    said: tuple[str, ...] = (*_unasked(run, len(outcomes)), *caveats)
+    judged = verdicts(run)
+    for one in judged:
+        usage |= {key: usage.get(key, 0.0) + value for key, value in one.usage.items()}
+        said += tuple(one.warnings)
     made = Results(
         run.name,
         run.card,
         run.tasks,
-        results.compute(outcomes, run.tasks),
-        {},
+        (*results.compute(outcomes, run.tasks), *(each for one in judged for each in one.scores)),
+        {one.judge_id: one.facts["card"] for one in judged},
         usage,
         said,
         _baselines(run),
     )
-    tallies = results.tally(outcomes, run.tasks)
-    write_json(run.folder / "results.json", results.to_lm_eval(made, tallies=tallies, config=run.settings))
+    layout = results.to_lm_eval(
+        made,
+        judges={one.judge_id: {**one.about, **one.facts} for one in judged},
+        tallies=results.tally(outcomes, run.tasks),
+        config=run.settings,
+    )
+    write_json(run.folder / "results.json", layout)
     return dataclasses.replace(run, results=made)
 
 
@@ -141,16 +209,20 @@ def _generation(request: Request, config: RunConfig) -> Generation:
     return dataclasses.replace(request.generation, seed=config.seed)
 
 
-def _opened(config: RunConfig, tasks: Loaded, place: Ranks) -> Run:
-    """The run's folder: made by the first rank, then opened by the others."""
-    if place.count == 1:
-        return open_run(config, tasks)
+def _opened(config: RunConfig, tasks: Loaded, place: Ranks, facts: Mapping[str, Any]) -> Run:
+    """The run's folder: made by the first rank, with what the others have to know, then opened by them."""
     if place.first:
-        run = open_run(config, tasks, rank=0)
+        run = open_run(config, tasks, rank=None if place.count == 1 else 0)
+        run.note(**facts)
         place.barrier()
         return run
     place.barrier()
     return open_run(config, tasks, rank=place.index)
+
+
+def _described(model: Model) -> ModelCard:
+    """The model's card for the manifest, without the thousands of hashes of what it was trained on."""
+    return dataclasses.replace(model.card, trained_on=frozenset())
 
 
 def _note(run: Run, model: Model, requests: Sequence[Request], config: RunConfig, watch: Watch) -> None:
@@ -161,10 +233,8 @@ def _note(run: Run, model: Model, requests: Sequence[Request], config: RunConfig
         if not config.hearing_check
         else check_hearing(model, turns)
     )
-    card = dataclasses.replace(model.card, trained_on=frozenset())
     rendered = getattr(model, "rendered", None)
     run.note(
-        model=card,
         hearing_check=check,
         prompts=[rendered(turn) for turn in turns[:1]] if rendered else [request.text for request in requests[:1]],
         third_party_ok=config.third_party_ok,
@@ -179,8 +249,8 @@ def _note(run: Run, model: Model, requests: Sequence[Request], config: RunConfig
 
 def _ask(
     run: Run, model: Model, requests: Sequence[Request], *, config: RunConfig, place: Ranks, watching: Watching
-) -> None:
-    """Ask what is not answered yet, and note the time that it took."""
+) -> Iterator[Prediction]:
+    """Ask what is not answered yet, yield each answer once it is on disk, and note the time that it took."""
     if (study := getattr(model, "study", None)) is not None:
         study(run.items)
     watch, asked = watching.watch, {request.key: request for request in requests}
@@ -188,6 +258,7 @@ def _ask(
     watch.stage("answering", total=len(requests), done=done)
     start, answered = time.monotonic(), 0
     for prediction in predict(requests, model, run.predictions, ranks=place, strict=config.strict, stop=watching.stop):
+        yield prediction
         answered += 1
         watch.advance()
         if prediction.status == "error":

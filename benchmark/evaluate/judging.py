@@ -1,0 +1,208 @@
+"""Judging a run: as its answers come in, or afterwards from its folder; what was paid for is never paid for again."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from itertools import takewhile
+from pathlib import Path
+from typing import Any
+
+from cpbench.chat import Chat
+from cpbench.chat.batch import BatchChat
+from cpbench.chat.prices import Budget, DryRun, Prices, Spent, Tally
+from cpbench.fingerprint import digest, judgement_key
+from cpbench.flow.streams import Background
+from cpbench.flow.watch import Watching
+from cpbench.judges import LoadedJudge, agreement, card_line, load_judge, same_family
+from cpbench.records import SCORED, Case, Item, Judgement, Outcome, Prediction, Score
+from cpbench.results import compute, noise
+from cpbench.runfolder import Run
+from cpbench.tasks import check_rights
+
+NOISE_ITEMS, NOISE_REPEATS = 200, 5
+"""So many items are judged so many times, which measures the judge's own noise at a fraction of repeating all."""
+
+
+@dataclass(frozen=True)
+class Paying:
+    """How a judge's calls are paid for, and how far."""
+
+    prices: Prices | None = None
+    batch: bool = False
+    max_calls: int | None = None
+    max_cost: float | None = None
+
+    def wrap(self, folder: Path, say: Callable[[str], None]) -> Callable[[Chat], Chat]:
+        """What is put around each member's chat; all members of a jury share one limit. `folder` keeps the batches."""
+        spent = Spent()
+
+        def wrapped(chat: Chat) -> Chat:
+            if self.batch:
+                chat = BatchChat(chat, folder / digest(chat.name)[:12], say=say)
+            if self.max_calls is None and self.max_cost is None:
+                return chat
+            return Budget(chat, self.max_calls, self.max_cost, self.prices, spent)
+
+        return wrapped
+
+    def counting(self, tally: Tally) -> Callable[[Chat], Chat]:
+        """Chats that send nothing and count what they would."""
+        return lambda chat: DryRun(chat, self.prices, self.batch, tally)
+
+
+@dataclass(frozen=True)
+class Judging:
+    """One judge, and how it is asked."""
+
+    spec: str
+    prompt: str | None = None  # None: the tasks' own, or the packaged `cpqa`
+    options: Mapping[str, str] = field(default_factory=dict)
+    repeats: int | None = None  # of every item; None: one, and NOISE_REPEATS on NOISE_ITEMS of them
+    third_party_ok: bool = False
+    paying: Paying = Paying()
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A judge at a run's answers."""
+
+    run: Run
+    judge: LoadedJudge
+    judging: Judging
+
+    @property
+    def noisy(self) -> frozenset[tuple[str, str]]:
+        """The items that are judged several times: drawn by the run's seed."""
+        seed = self.run.config.seed
+        drawn = sorted((item.task, item.id) for item in self.run.items)
+        drawn.sort(key=lambda one: hashlib.sha256(f"{seed}/{one[0]}/{one[1]}".encode()).digest())
+        return frozenset(drawn[:NOISE_ITEMS])
+
+    def cases(self, predictions: Iterable[Prediction]) -> Iterator[Case]:
+        """What is to be judged of these predictions: all but the failed ones, each as often as is asked."""
+        items = {(item.task, item.id): item for item in self.run.items}
+        noisy, main = self.noisy, self.run.main_condition
+        for prediction in predictions:
+            item = items.get((prediction.task, prediction.item_id))
+            if item is None or prediction.status == "error":
+                continue
+            again = (prediction.task, prediction.item_id) in noisy and prediction.condition == main
+            times = self.judging.repeats or (NOISE_REPEATS if again else 1)
+            for repeat in range(times):
+                yield case_of(item, prediction, repeat)
+
+    def todo(self, predictions: Iterable[Prediction]) -> Iterator[Case]:
+        """The cases that have no judgement yet."""
+        for case in self.cases(predictions):
+            if judgement_key(self.judge.judge_id, case) not in self.run.judgements:
+                yield case
+
+    def judge_all(self, predictions: Iterable[Prediction], watching: Watching) -> None:
+        """Judge what is not judged yet. Once `watching.stop` says so, what is in flight is finished and no more."""
+        todo = takewhile(lambda case: not watching.stop(), self.todo(predictions))
+        for judgement in self.judge.judge(todo):
+            if judgement.key not in self.run.judgements:  # cases of one key share a judgement
+                self.run.judgements.append(judgement)
+            watching.watch.advance()
+
+    def beside(self, stop: Callable[[], bool]) -> Background[Prediction]:
+        """Judge predictions as they come, in a thread of its own."""
+        return Background(lambda coming: self.judge_all(coming, Watching(stop=stop)))
+
+
+def open_bench(run: Run, judging: Judging, *, wrap: Callable[[Chat], Chat] | None = None) -> Bench:
+    """Load the judge for a run. Raises UserError where the rights forbid to send what it reads."""
+    prompts = {task.judge_prompt for task in run.tasks if task.judge_prompt}
+    prompt = judging.prompt or (prompts.pop() if len(prompts) == 1 else None)
+    judge = load_judge(judging.spec, judging.options, prompt=prompt, wrap=wrap)
+    check_rights(
+        judge.name, run.tasks, third_party=judge.third_party, ok=judging.third_party_ok, flag="--third-party-ok"
+    )
+    return Bench(run, judge, judging)
+
+
+def noted(benches: Iterable[Bench]) -> None:
+    """Write into the manifest who judges; several judges stand side by side, those of earlier starts too."""
+    for bench in benches:
+        judge, judging = bench.judge, bench.judging
+        about = {
+            "spec": judging.spec,
+            "name": judge.name,
+            "prompt": judging.prompt,
+            "families": sorted(judge.families),
+            "correct_score": judge.correct_score,
+            "repeats": judging.repeats,
+            "same_family": same_family(judge, bench.run.card.family),
+            "third_party_ok": judging.third_party_ok,
+        }
+        bench.run.note(judges={**bench.run.manifest.get("judges", {}), judge.judge_id: about})
+
+
+def case_of(item: Item, prediction: Prediction, repeat: int = 0) -> Case:
+    """What a judge is asked of a prediction: a refused or cut-off answer is put to it as an empty one."""
+    answer = prediction.answer if prediction.status == "ok" else ""
+    return Case(item, answer, prediction.condition, repeat)
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """What one judge said of a run."""
+
+    judge_id: str
+    about: Mapping[str, Any]  # the manifest's entry
+    scores: tuple[Score, ...]
+    facts: Mapping[str, Any]  # statuses, noise, agreement of a jury's members
+    usage: Mapping[str, float]
+
+    @property
+    def warnings(self) -> list[str]:
+        """What must be said beside this judge's scores."""
+        name, missing = self.about["name"], {k: n for k, n in self.facts["statuses"].items() if k not in SCORED}
+        found = []
+        if self.about["same_family"]:
+            found.append(f"{name} and the model are of one family: it may favour its own kind")
+        if str(name).startswith("simulated:"):
+            found.append(f"{name}: simulated, no LLM has judged anything")
+        if missing:
+            words = ", ".join(f"{count} {status}" for status, count in sorted(missing.items()))
+            found.append(f"{name} gave no score: {words}; these are in no score, and the bounds stand in results.json")
+        return found
+
+
+def verdicts(run: Run) -> list[Verdicts]:
+    """What each judge of a run's manifest said, from the run's folder alone."""
+    return [_verdicts(run, judge_id, about) for judge_id, about in run.manifest.get("judges", {}).items()]
+
+
+def _verdicts(run: Run, judge_id: str, about: Mapping[str, Any]) -> Verdicts:
+    statuses: Counter[str] = Counter()
+    usage: Counter[str] = Counter()
+    said: dict[str, Judgement] = {}
+    for judgement in run.judgements:
+        if judgement.judge_id != judge_id:
+            continue
+        statuses[judgement.status] += 1
+        for call in judgement.calls:
+            usage["judge_calls"] += 1
+            usage.update({f"judge_{kind}": count for kind, count in call.usage.items()})
+        said[judgement.key] = replace(judgement, raw=None, reason=None, calls=())  # long texts stay on disk
+    outcomes = list(_outcomes(run, judge_id, said, about["repeats"] or 1))
+    repeated = _outcomes(run, judge_id, said, max(NOISE_REPEATS, about["repeats"] or 1))
+    noisy = noise((outcome.judgements for outcome in repeated), about["correct_score"])
+    facts: dict[str, Any] = {"statuses": dict(statuses), "card": card_line(judge_id)}
+    if noisy is not None:
+        facts["noise"] = asdict(noisy)
+    if members := agreement(said.values()):
+        facts["agreement"] = [asdict(pair) for pair in members]
+    return Verdicts(judge_id, about, compute(outcomes, run.tasks, judge_id=judge_id), facts, usage)
+
+
+def _outcomes(run: Run, judge_id: str, said: Mapping[str, Judgement], repeats: int) -> Iterator[Outcome]:
+    """Every prediction with this judge's judgements of it, up to so many repeats."""
+    for outcome in run.outcomes():
+        cases = [case_of(outcome.item, outcome.prediction, repeat) for repeat in range(repeats)]
+        keys = [] if outcome.prediction.status == "error" else [judgement_key(judge_id, case) for case in cases]
+        yield replace(outcome, judgements=tuple(said[key] for key in keys if key in said))
