@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, cast
@@ -53,9 +53,13 @@ class AnthropicBatches:
         counts = _counts(batch)
         return Progress(batch.processing_status == "ended", sum(counts.values()) - counts["processing"])
 
-    def results(self, batch_id: str) -> Iterator[Result]:
-        for entry in self._chat.client.messages.batches.results(batch_id):
-            yield self._result(str(entry.custom_id), entry.result)
+    def results(self, batch_id: str) -> Generator[Result]:
+        entries = self._chat.client.messages.batches.results(batch_id)
+        try:
+            for entry in entries:
+                yield self._result(str(entry.custom_id), entry.result)
+        finally:
+            entries.close()  # where only the first is looked at
 
     def _result(self, custom: str, result: Any) -> Result:
         if result.type == "succeeded":

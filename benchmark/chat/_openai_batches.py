@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, cast
@@ -65,7 +65,7 @@ class OpenAIBatches:
         missing = "expired" if batch.status == "expired" else "api_error"
         return Progress(batch.status in ENDED, finished, failure, missing)  # type: ignore[arg-type]
 
-    def results(self, batch_id: str) -> Iterator[Result]:
+    def results(self, batch_id: str) -> Generator[Result]:
         batch = self._chat.client.batches.retrieve(batch_id)
         for file_id in (batch.output_file_id, batch.error_file_id):
             if file_id is not None:

@@ -117,6 +117,8 @@ class Remote(ABC):
             return self._refused(request, error)
         except self.sdk.APIConnectionError as error:
             return self._failed(request, f"{error} ({error.__cause__ or 'timed out'})")
+        except UnicodeEncodeError as error:
+            return self._failed(request, f"the request cannot be sent as UTF-8: {error}", of_request=True)
         except (self.sdk.APIError, ValueError) as error:  # a body that is not JSON, or is no completion
             return self._failed(request, f"the reply is no chat completion: {error}")
         self._breaker.success()

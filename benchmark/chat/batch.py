@@ -15,8 +15,8 @@ import json
 import os
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any, Literal, Protocol, cast
@@ -85,7 +85,7 @@ class BatchApi(Protocol):
 
     def progress(self, batch_id: str) -> Progress: ...
 
-    def results(self, batch_id: str) -> Iterator[Result]:
+    def results(self, batch_id: str) -> Generator[Result]:
         """Yield the results of an ended batch, in any order."""
         ...
 
@@ -236,7 +236,8 @@ class BatchChat:
         while not self._api.progress(batch_id).ended:
             self.say(f"batch {batch_id} may be one of a run that died: waiting for its results to see")
             time.sleep(self.poll)
-        first = next(self._api.results(batch_id), None)
+        with closing(self._api.results(batch_id)) as results:
+            first = next(results, None)
         return first is not None and first.custom_id in ours
 
     def _collect(self, ledger: Ledger[Sent], paid: Ledger[Reply], waiting: dict[str, Waiting]) -> Iterator[Reply]:

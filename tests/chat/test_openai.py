@@ -11,6 +11,7 @@ import pytest
 from cpbench.chat import Chat, ChatRequest, Message, Reply, converse, load_chat
 from cpbench.errors import UsageError, UserError
 
+pytestmark = pytest.mark.usefixtures("short_backoff")
 SLOW = {"retry_after_ms": "20"}  # the SDK waits as long as it is told, and else half a second and more
 
 
