@@ -34,6 +34,14 @@ def show_results(run: Run, results: Results, *, as_json: bool) -> None:
         console.print(f"judge {names.get(judge, '?')} ({judge[:8]}): {card}", markup=False)
     for warning in results.warnings:
         console.print(f"! {warning}", style="yellow", markup=False)
+    if not results.judges:
+        answers = len(run.predictions)
+        console.print(
+            f"To have these {answers} answers judged: cpbench judge run {run.folder} --judge openai/NAME "
+            "(with --dry-run --prices FILE first, to see what it costs)",
+            style="dim",
+            markup=False,
+        )
     if seconds := results.usage.get("wall_s"):
         rate = results.usage.get("items_per_second", 0.0)
         console.print(f"{seconds:.1f} s, {rate:.1f} items a second; {run.folder}", style="dim", markup=False)
