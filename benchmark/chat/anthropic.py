@@ -123,10 +123,9 @@ class AnthropicChat(Remote):
         return {name: count for name, count in found.items() if isinstance(count, int)}
 
     def _post(self, body: Mapping[str, Any]) -> Any:
+        """As `extra_body`, which goes as it is: `create()` has no argument for a temperature."""
         create: Any = self.client.messages.with_raw_response.create
-        named = {name: value for name, value in body.items() if name != "temperature"}
-        extra = {name: value for name, value in body.items() if name == "temperature"}  # create() has no such argument
-        return create(**named, extra_body=extra or None)
+        return create(model=self.name, max_tokens=body["max_tokens"], messages=[], extra_body=body)
 
     def _listing(self) -> list[str]:
         page = self.client.with_options(max_retries=1, timeout=30.0).models.list(limit=1000)
