@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 import time
+import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -62,9 +63,14 @@ class Remote(ABC):
     def url(self) -> str: ...
 
     @cached_property
-    @abstractmethod
     def client(self) -> Any:
-        """The SDK's client. Raises UserError where there is no key for it."""
+        """The SDK's client, closed when this chat is gone. Raises UserError where there is no key for it."""
+        client = self._connect()
+        weakref.finalize(self, client.close)  # the SDK's own cycles would leave its sockets to the collector
+        return client
+
+    @abstractmethod
+    def _connect(self) -> Any: ...
 
     @abstractmethod
     def body(self, request: ChatRequest) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -86,8 +85,7 @@ class AnthropicChat(Remote):
             text = getattr(getattr(completion, "stop_details", None), "explanation", None) or ""
         return Reply(key, STATUS.get(str(reason), "ok"), text, thoughts, reason)
 
-    @cached_property
-    def client(self) -> Any:
+    def _connect(self) -> Any:
         import anthropic
 
         key, token = os.environ.get(self.KEY) or None, os.environ.get("ANTHROPIC_AUTH_TOKEN") or None

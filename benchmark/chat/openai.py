@@ -6,7 +6,6 @@ import base64
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlsplit
 
@@ -73,8 +72,7 @@ class OpenAIChat(Remote):
             status = "truncated"
         return Reply(key, status, text, reasoning if isinstance(reasoning, str) else None, reason)
 
-    @cached_property
-    def client(self) -> Any:
+    def _connect(self) -> Any:
         import openai
 
         key = os.environ.get(self.KEY) or (None if self.url == OPENAI else "none")
@@ -102,7 +100,7 @@ class OpenAIChat(Remote):
         return {name: count for name, count in found.items() if isinstance(count, int)}
 
     def _post(self, body: Mapping[str, Any]) -> Any:
-        """As `extra_body`, which goes as it is: the SDK's walk over typed messages takes more time than all the rest."""
+        """As `extra_body`, which goes as it is: the SDK's walk over typed messages takes most of its time."""
         create: Any = self.client.chat.completions.with_raw_response.create
         return create(model=self.name, messages=[], extra_body=body)
 
