@@ -6,7 +6,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from itertools import takewhile
+from itertools import count, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -37,11 +37,11 @@ class Paying:
 
     def wrap(self, folder: Path, say: Callable[[str], None]) -> Callable[[Chat], Chat]:
         """What is put around each member's chat; all members of a jury share one limit. `folder` keeps the batches."""
-        spent = Spent()
+        spent, number = Spent(), count(1)
 
         def wrapped(chat: Chat) -> Chat:
-            if self.batch:
-                chat = BatchChat(chat, folder / digest(chat.name)[:12], say=say)
+            if self.batch:  # members of one name (other parameters) keep their batches apart, by their place
+                chat = BatchChat(chat, folder / f"{next(number)}-{digest(chat.name)[:12]}", say=say)
             if self.max_calls is None and self.max_cost is None:
                 return chat
             return Budget(chat, self.max_calls, self.max_cost, self.prices, spent)

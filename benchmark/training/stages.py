@@ -121,8 +121,12 @@ def without_heads(model: Any) -> Any:
 
 def freeze(model: nn.Module, stage: Stage) -> None:
     """Let only what the stage names learn."""
+    own: dict[str, tuple[str, ...]] = {
+        "all": ("",),
+        "adapter": ("adapter.",),
+        "encoder": ("audio_encoder.", "transcript_head.", "voice_head."),
+    }
     for name, parameter in model.named_parameters():
-        own = {"all": "", "adapter": "adapter.", "encoder": ("audio_encoder.", "transcript_head.", "voice_head.")}
         parameter.requires_grad = name.startswith(own[stage.trainable])
 
 
