@@ -34,6 +34,7 @@ class Paying:
     batch: bool = False
     max_calls: int | None = None
     max_cost: float | None = None
+    poll: float = 60.0  # seconds between two looks at a batch
 
     def wrap(self, folder: Path, say: Callable[[str], None]) -> Callable[[Chat], Chat]:
         """What is put around each member's chat; all members of a jury share one limit. `folder` keeps the batches."""
@@ -41,7 +42,7 @@ class Paying:
 
         def wrapped(chat: Chat) -> Chat:
             if self.batch:  # members of one name (other parameters) keep their batches apart, by their place
-                chat = BatchChat(chat, folder / f"{next(number)}-{digest(chat.name)[:12]}", say=say)
+                chat = BatchChat(chat, folder / f"{next(number)}-{digest(chat.name)[:12]}", poll=self.poll, say=say)
             if self.max_calls is None and self.max_cost is None:
                 return chat
             return Budget(chat, self.max_calls, self.max_cost, self.prices, spent)

@@ -190,3 +190,32 @@ print("torch" in sys.modules, int(peak[1]) / 1024, file=sys.stderr)
 def test_simulated_judges_and_one_family_are_called_what_they_are(answered, endpoint, cpbench):
     done = cpbench("judge", "run", answered, "--judge", "simulated:oracle")
     assert "simulated, no LLM has judged anything" in done.stdout
+
+
+def test_a_judge_of_the_model_s_family_is_named(items_file, endpoint, cpbench, tmp_path):
+    graded(endpoint)
+    (tmp_path / "mine.py").write_text(
+        "from cpbench.records import ModelCard\n"
+        "class Mine:\n"
+        "    card = ModelCard('gpt-mine', 'gpt', sampling_rate=None)\n"
+        "    def answer(self, turns):\n"
+        "        for turn in turns:\n"
+        "            yield turn.request.answered('low', heard=0.0)\n"
+    )
+    flags = ["--judge", "openai/gpt-4o", "-J", f"base_url={endpoint.url}", "--json"]
+    done = cpbench("run", "--model", "mine.py:Mine", "--tasks", items_file(), "--out", "d", *flags)
+    assert done.returncode == 0, done.stderr
+    assert any("of one family" in line for line in json.loads(done.stdout)["warnings"])
+
+
+def test_what_may_not_be_sent_is_not_sent(items_file, cpbench, tmp_path):
+    items_file(clips=2, questions=1, folder="emodb")
+    for n, name in enumerate(("03a01Fa", "08a01Wa")):
+        (tmp_path / "emodb" / f"{n}.flac").rename(tmp_path / "emodb" / f"{name}.flac")
+    run = ["run", "--model", "majority", "--tasks", "emotion_emodb", "--data-dir", "emodb", "--out", "e"]
+    assert cpbench(*run).returncode == 0
+    judge = ["judge", "run", "e", "--judge", "openai/gpt-4o"]
+    refused = cpbench(*judge, env={"OPENAI_API_KEY": "x", "OPENAI_BASE_URL": ""})
+    assert refused.returncode == 1 and "emotion_emodb" in refused.stderr and "--third-party-ok" in refused.stderr
+    assert cpbench(*judge, "--dry-run", "--third-party-ok").returncode == 0
+    assert cpbench("judge", "run", "e", "--judge", "simulated:oracle").returncode == 0  # nothing leaves this machine
