@@ -58,12 +58,13 @@ class Manner:
     tremor: float = 0.0  # depth of an amplitude modulation of 7 Hz, 0 to 1
 
 
+# The rate is the same for all: a clip's length would tell the emotion even where nobody speaks (condition `silence`).
 EMOTIONS: dict[str, Manner] = {
-    "anger": Manner(pitch=1.05, range=1.5, rate=1.2, decibels=8.0),
-    "fear": Manner(pitch=1.3, range=0.5, rate=1.3, decibels=-3.0, tremor=0.6),
+    "anger": Manner(pitch=1.05, range=1.5, rate=1.0, decibels=8.0),
+    "fear": Manner(pitch=1.3, range=0.5, rate=1.0, decibels=-3.0, tremor=0.6),
     "happiness": Manner(pitch=1.4, range=2.2, rate=1.0, decibels=3.0),
     "neutral": Manner(pitch=1.0, range=1.0, rate=1.0, decibels=0.0),
-    "sadness": Manner(pitch=0.85, range=0.3, rate=0.75, decibels=-6.0),
+    "sadness": Manner(pitch=0.85, range=0.3, rate=1.0, decibels=-6.0),
 }
 
 

@@ -110,15 +110,14 @@ def test_a_part_is_built_as_items_that_read(tmp_path: Path) -> None:
 
 @spoken
 def test_emotions_sound_as_they_are_defined() -> None:
-    """Anger is louder than sadness by about what the manners say, and sadness takes longer."""
+    """Anger is louder than sadness by about what the manners say; length tells nothing, or `silence` would tell it too."""
     by_emotion: dict[str, list[np.ndarray]] = {emotion: [] for emotion in EMOTIONS}
     for script in scripts("demo", 0, Sizes(10, 3, 0, 0)):
         by_emotion[script.spoken[0].emotion].append(take(script).wave)
     level = {name: np.mean([20 * np.log10(wave.std()) for wave in waves]) for name, waves in by_emotion.items()}
     seconds = {name: np.mean([len(wave) / 16000 for wave in waves]) for name, waves in by_emotion.items()}
     assert level["anger"] - level["sadness"] == pytest.approx(14.0, abs=2.5)
-    assert seconds["sadness"] > 1.3 * seconds["anger"]
-    assert seconds["fear"] < seconds["neutral"]
+    assert max(seconds.values()) < 1.12 * min(seconds.values())
 
 
 def test_ogg_bytes_depend_on_the_samples_alone(tmp_path: Path) -> None:
