@@ -34,6 +34,16 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint $(VENV)/constraints.txt --editable .
 	@touch $@
 
+# Remakes the packaged checkpoint: speaks the training part (needs espeak-ng) and trains on it.
+demo-checkpoint: $(VENV)/.installed
+	$(BIN)/cpbench train --config demo --data synthetic --out benchmark/checkpoints/demo
+
+perf: $(VENV)/.tested
+	$(BIN)/python -m pytest -m performance tests/performance
+
+clean:
+	rm -rf build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache
+
 $(VENV)/.tested: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --constraint $(VENV)/constraints.txt --editable '.[dev]'
 	@touch $@

@@ -110,7 +110,7 @@ def test_a_part_is_built_as_items_that_read(tmp_path: Path) -> None:
 
 @spoken
 def test_emotions_sound_as_they_are_defined() -> None:
-    """Anger is louder than sadness by about what the manners say; length tells nothing, or `silence` would tell it too."""
+    """Anger is louder than sadness by what the manners say; length tells nothing, or `silence` would tell it too."""
     by_emotion: dict[str, list[np.ndarray]] = {emotion: [] for emotion in EMOTIONS}
     for script in scripts("demo", 0, Sizes(10, 3, 0, 0)):
         by_emotion[script.spoken[0].emotion].append(take(script).wave)
