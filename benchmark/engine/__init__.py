@@ -17,7 +17,7 @@ from cpbench.flow.ranks import Ranks, shard
 from cpbench.parts import Model
 from cpbench.records import Prediction, Request, Turn
 
-__all__ = ["check_hearing", "hearing_turns", "in_order", "part_of", "predict"]
+__all__ = ["check_hearing", "hearing_turns", "in_order", "part_of", "predict", "rendered"]
 
 
 def predict(
@@ -51,6 +51,15 @@ def predict(
 def part_of(requests: Sequence[Request], which: tuple[int, int]) -> list[Request]:
     """The requests of one shard, whole groups each, so that every clip is heard by one shard only."""
     return [request for group in shard(in_order(requests), which) for request in group]
+
+
+def rendered(request: Request, model: Model) -> str:
+    """What the model is given for a request, word for word, where it can show it; else the request's text.
+
+    Raises BadClip for a clip that cannot be decoded.
+    """
+    show = getattr(model, "rendered", None)
+    return request.text if show is None else str(show(Turn(request, decode(request.sounds, model.card))))
 
 
 def hearing_turns(requests: Sequence[Request], model: Model) -> list[Turn]:

@@ -11,7 +11,7 @@ from typing import Any
 from cpbench import results
 from cpbench.chat.prices import Tally
 from cpbench.conditions import present
-from cpbench.engine import check_hearing, hearing_turns, part_of, predict
+from cpbench.engine import check_hearing, hearing_turns, part_of, predict, rendered
 from cpbench.errors import UserError
 from cpbench.evaluate.judging import Bench, Judging, noted, open_bench, verdicts
 from cpbench.flow.ranks import Ranks, ranks
@@ -233,10 +233,10 @@ def _note(run: Run, model: Model, requests: Sequence[Request], config: RunConfig
         if not config.hearing_check
         else check_hearing(model, turns)
     )
-    rendered = getattr(model, "rendered", None)
+    shown = getattr(model, "rendered", None)
     run.note(
         hearing_check=check,
-        prompts=[rendered(turn) for turn in turns[:1]] if rendered else [request.text for request in requests[:1]],
+        prompts=[shown(turn) for turn in turns[:1]] if shown else [request.text for request in requests[:1]],
         third_party_ok=config.third_party_ok,
     )
     watch.say(f"hearing check: {check.outcome} ({check.reason})")
@@ -263,8 +263,9 @@ def _ask(
         watch.advance()
         if prediction.status == "error":
             watch.say(f"{prediction.key}: {prediction.error}")
-        if answered <= watching.show:
-            watch.say(f"{prediction.key} ({prediction.status})\n> {asked[prediction.key].text}\n< {prediction.raw}")
+        if answered <= watching.show and prediction.status != "error":
+            prompt = rendered(asked[prediction.key], model)
+            watch.say(f"{prediction.key} ({prediction.status})\n> {prompt}\n< {prediction.raw}")
     if place.first:
         seconds = time.monotonic() - start
         run.note(wall_s=run.manifest.get("wall_s", 0.0) + seconds, items_per_second=answered / max(seconds, 1e-9))
