@@ -13,7 +13,7 @@ from cpbench.chat.prices import Tally
 from cpbench.conditions import present
 from cpbench.engine import check_hearing, hearing_turns, part_of, predict, rendered
 from cpbench.errors import UserError
-from cpbench.evaluate.judging import Bench, Judging, noted, open_bench, verdicts
+from cpbench.evaluate.judging import Bench, Judging, note_cost, noted, open_bench, verdicts
 from cpbench.flow.ranks import Ranks, ranks
 from cpbench.flow.stopping import Stopped
 from cpbench.flow.watch import Watch, Watching
@@ -106,7 +106,10 @@ def judge_saved(run: Run, judging: Judging, watching: Watching) -> Run:
     bench = open_bench(run, judging, wrap=wrap)
     with run.judgements:
         noted([bench])
-        judge_run(bench, watching)
+        try:
+            judge_run(bench, watching)
+        finally:  # a limit that stops the judging has cost something too
+            note_cost(bench)
     if watching.stop():
         _check_whole(run, [], [bench])
     return score(run)

@@ -12,7 +12,7 @@ from typing import Any
 
 from cpbench.chat import Chat
 from cpbench.chat.batch import BatchChat
-from cpbench.chat.prices import Budget, DryRun, Prices, Spent, Tally
+from cpbench.chat.prices import Budget, DryRun, Prices, Spent, Tally, cost_of
 from cpbench.fingerprint import digest, judgement_key
 from cpbench.flow.streams import Background
 from cpbench.flow.watch import Watching
@@ -41,6 +41,8 @@ class Paying:
         spent, number = Spent(), count(1)
 
         def wrapped(chat: Chat) -> Chat:
+            if self.prices is not None:
+                self.prices.of(chat.name)  # a model without a price is told before anything is spent
             if self.batch:  # members of one name (other parameters) keep their batches apart, by their place
                 chat = BatchChat(chat, folder / f"{next(number)}-{digest(chat.name)[:12]}", poll=self.poll, say=say)
             if self.max_calls is None and self.max_cost is None:
@@ -139,7 +141,20 @@ def noted(benches: Iterable[Bench]) -> None:
             "same_family": same_family(judge, bench.run.card.family),
             "third_party_ok": judging.third_party_ok,
         }
-        bench.run.note(judges={**bench.run.manifest.get("judges", {}), judge.judge_id: about})
+        before = bench.run.manifest.get("judges", {})
+        known = before.get(judge.judge_id, {})
+        bench.run.note(judges={**before, judge.judge_id: {**known, **about}})
+
+
+def note_cost(bench: Bench) -> None:
+    """Write into the manifest what this judge's calls have cost so far, by the price table that was given."""
+    prices, judges = bench.judging.paying.prices, bench.run.manifest["judges"]
+    if prices is None:
+        return
+    own = (one for one in bench.run.judgements if one.judge_id == bench.judge.judge_id)
+    money = sum(cost_of(call, prices) for one in own for call in one.calls)
+    about = {**judges[bench.judge.judge_id], "cost": {"money": money, "currency": prices.currency}}
+    bench.run.note(judges={**judges, bench.judge.judge_id: about})
 
 
 def case_of(item: Item, prediction: Prediction, repeat: int = 0) -> Case:

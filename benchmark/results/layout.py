@@ -59,6 +59,8 @@ class JudgeEntry(TypedDict):
     """How its judgements came out: a failure of the judge is no failure of the model."""
     noise: dict[str, float] | None
     """How far its scores move by themselves: SD in points, and the share of pairs of repeats that flip the verdict."""
+    cost: dict[str, Any] | None
+    """The money that its calls took, and the currency; null without a price table."""
     agreement: list[dict[str, Any]]
     """How the members of a jury agree, pair by pair."""
 
@@ -181,6 +183,7 @@ def to_lm_eval(
                 "card": results.judges.get(judge_id, "not validated"),
                 "statuses": known.get(judge_id, {}).get("statuses", {}),
                 "noise": known.get(judge_id, {}).get("noise"),
+                "cost": known.get(judge_id, {}).get("cost"),
                 "agreement": known.get(judge_id, {}).get("agreement", []),
             }
             for judge_id, name in names.items()

@@ -145,8 +145,10 @@ def test_a_dry_run_sends_and_writes_nothing_and_a_limit_stops_beforehand(answere
     few = cpbench(*flags, "--max-calls", 5)
     assert few.returncode == 1 and "limit of 5 calls" in few.stderr and asked(endpoint) == 5
     assert len(judgements(answered)) == 5
-    rest = cpbench(*flags)
-    assert rest.returncode == 0 and asked(endpoint) == 12
+    rest = cpbench(*flags, "--prices", "prices.yaml", "--json")
+    assert rest.returncode == 0 and asked(endpoint) == 12, rest.stderr
+    cost = json.loads(rest.stdout)["judges"][JUDGE]["cost"]
+    assert cost == {"money": pytest.approx(12 * (11 + 3) * 1000 / 1e6), "currency": "EUR"}
     (tmp_path / "prices.yaml").write_text("models:\n  judge-2: {input: 1, output: 1}\n")
     lacks = cpbench(*flags, "--dry-run", "--prices", "prices.yaml")
     assert lacks.returncode == 1 and "did you mean 'judge-2'" in lacks.stderr and asked(endpoint) == 12
