@@ -1,7 +1,7 @@
 # The two commands of the README: `make demo` and `make test`. Each makes .venv if it is missing.
 # PYTHON       which Python makes the environment (3.11 to 3.13)
 # TORCH_INDEX  where torch comes from; the package index's own wheels for Linux carry CUDA, a CPU build lies elsewhere:
-#              make demo TORCH_INDEX=https://download.pytorch.org/whl/cpu
+#              make demo TORCH_INDEX=ADDRESS
 PYTHON ?= python3
 TORCH_INDEX ?=
 VENV ?= .venv
