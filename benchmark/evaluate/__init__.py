@@ -20,7 +20,6 @@ from cpbench.flow.watch import Watch, Watching
 from cpbench.models import BASELINES, load_model
 from cpbench.parts import Model
 from cpbench.records import (
-    Generation,
     HearingCheck,
     Item,
     ModelCard,
@@ -72,7 +71,7 @@ def evaluate(config: RunConfig, watching: Watching | None = None) -> Run:
             with _judged_beside(benches, watching.stop) as beside:
                 for prediction in _ask(run, model, requests, config=config, place=place, watching=watching):
                     beside(prediction)
-        for bench in benches:  # what an earlier start left unjudged
+        for bench in benches if place.first else ():  # what an earlier start left unjudged: paid for by one rank
             judge_run(bench, watching)
     place.barrier()
     if not place.first:
@@ -201,15 +200,11 @@ def _requests(config: RunConfig, model: Model, tasks: Loaded) -> list[Request]:
     setting = Setting(config.seed, model.card.tag_template, trained_on=model.card.trained_on)
     conditions = config.conditions or (model.card.condition,)
     return [
-        dataclasses.replace(request, generation=_generation(request, config))
+        request
         for condition in conditions
         for task, items in tasks
-        for request in present(items, condition, setting, task.generation)
+        for request in present(items, condition, setting, dataclasses.replace(task.generation, seed=config.seed))
     ]
-
-
-def _generation(request: Request, config: RunConfig) -> Generation:
-    return dataclasses.replace(request.generation, seed=config.seed)
 
 
 def _opened(config: RunConfig, tasks: Loaded, place: Ranks, facts: Mapping[str, Any]) -> Run:

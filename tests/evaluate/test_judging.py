@@ -221,3 +221,17 @@ def test_what_may_not_be_sent_is_not_sent(items_file, cpbench, tmp_path):
     assert refused.returncode == 1 and "emotion_emodb" in refused.stderr and "--third-party-ok" in refused.stderr
     assert cpbench(*judge, "--dry-run", "--third-party-ok").returncode == 0
     assert cpbench("judge", "run", "e", "--judge", "simulated:oracle").returncode == 0  # nothing leaves this machine
+
+
+def test_of_several_ranks_one_pays_for_what_was_left_unjudged(items_file, endpoint, cpbench, tmp_path):
+    graded(endpoint)
+    run = ["run", "--model", "echo", "--tasks", str(items_file()), "--out", "f"]
+    assert cpbench(*run).returncode == 0
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "cpbench"]
+    flags = ["--judge", JUDGE, "-J", f"base_url={endpoint.url}"]
+    env = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [*launcher, *run, *flags], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert asked(endpoint) == 60 and len(judgements(tmp_path / "f")) == 60  # twelve answers, five times each
