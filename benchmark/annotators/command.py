@@ -7,7 +7,6 @@ writes `{"id", "transcript"}` or `{"id", "error"}`. `flow/program.py` says the r
 
 from __future__ import annotations
 
-import shlex
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -16,8 +15,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from cpbench.audio import wav_bytes
-from cpbench.errors import UsageError, UserError
+from cpbench.audio import write_wav
+from cpbench.errors import UserError
 from cpbench.flow.program import START, Program
 from cpbench.records import Annotation, Heard
 
@@ -52,19 +51,11 @@ class Command:
 
     @cached_property
     def _program(self) -> Program:
-        try:
-            argv = shlex.split(self.program)
-        except ValueError as error:
-            raise UsageError(f"{str(error).lower()} in", value=f"command:{self.program}") from None
-        return Program([str(Path(argv[0]).expanduser()), *argv[1:]], wants="annotations", timeout=self.timeout)
+        return Program.of_words(self.program, scheme="command", wants="annotations", timeout=self.timeout)
 
 
 def _message(heard: Heard, path: Path, due: dict[str, tuple[Heard, Path]]) -> Mapping[str, Any]:
-    try:
-        path.write_bytes(wav_bytes(heard))
-    except OSError as error:
-        reason = f"a clip cannot be written ({error.strerror})"
-        raise UserError(reason, value=str(path), mend="export TMPDIR=FOLDER") from None
+    write_wav(heard, path)
     due[path.stem] = (heard, path)
     return {"id": path.stem, "audio": str(path), "seconds": heard.seconds}
 

@@ -8,7 +8,7 @@ windows(heard, seconds), wav_bytes(heard)   what a model with a window, or an en
 from __future__ import annotations
 
 from cpbench.audio.clips import cache_folder, clip, clip_from_bytes, clip_from_samples
-from cpbench.audio.decode import SHORTEST, Excerpt, load, wav_bytes, windows
+from cpbench.audio.decode import SHORTEST, Excerpt, load, wav_bytes, windows, write_wav
 
 __all__ = [
     "SHORTEST",
@@ -20,4 +20,5 @@ __all__ = [
     "load",
     "wav_bytes",
     "windows",
+    "write_wav",
 ]

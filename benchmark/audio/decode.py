@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cpbench.errors import BadClip
+from cpbench.errors import BadClip, UserError
 from cpbench.records import Clip, Heard, Sound
 
 SHORTEST = 0.1  # seconds: below it there is no syllable, and encoders fail on a frame or two
@@ -79,6 +79,15 @@ def wav_bytes(heard: Heard) -> bytes:
         file.setframerate(heard.sampling_rate)
         file.writeframes(samples.tobytes())
     return buffer.getvalue()
+
+
+def write_wav(heard: Heard, path: Path) -> None:
+    """Write the wave as `wav_bytes`, for a program that reads files. Raises UserError where that cannot be done."""
+    try:
+        path.write_bytes(wav_bytes(heard))
+    except OSError as error:
+        reason = f"a clip cannot be written ({error.strerror})"
+        raise UserError(reason, value=str(path), mend="export TMPDIR=FOLDER") from None
 
 
 def _piece(heard: Heard, start: int, stop: int) -> Heard:

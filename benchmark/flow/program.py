@@ -11,6 +11,7 @@ import errno
 import json
 import os
 import queue
+import shlex
 import signal
 import subprocess
 import threading
@@ -41,6 +42,15 @@ class Program:
         self.argv, self.wants, self.timeout = list(argv), wants, timeout
         self._pipes: _Pipes | None = None
         self._hello: Mapping[str, Any] = {}
+
+    @classmethod
+    def of_words(cls, words: str, *, scheme: str, wants: str = "answers", timeout: float | None = None) -> Program:
+        """The program of a command line, split as a shell does. Raises UsageError for one that cannot be split."""
+        try:
+            argv = shlex.split(words)
+        except ValueError as error:
+            raise UsageError(f"{str(error).lower()} in", value=f"{scheme}:{words}") from None
+        return cls([str(Path(argv[0]).expanduser()), *argv[1:]], wants=wants, timeout=timeout)
 
     @property
     def hello(self) -> Mapping[str, Any]:

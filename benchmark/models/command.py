@@ -7,7 +7,6 @@ may state how many seconds of the clip it took in. `flow/program.py` says the re
 
 from __future__ import annotations
 
-import shlex
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -16,8 +15,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from cpbench.audio import wav_bytes
-from cpbench.errors import UsageError, UserError
+from cpbench.audio import write_wav
+from cpbench.errors import UserError
 from cpbench.flow.program import START, Program
 from cpbench.records import ModelCard, Prediction, Request, Turn
 
@@ -57,22 +56,13 @@ class Command:
 
     @cached_property
     def _program(self) -> Program:
-        try:
-            argv = shlex.split(self.program)
-        except ValueError as error:
-            raise UsageError(f"{str(error).lower()} in", value=f"command:{self.program}") from None
-        return Program([str(Path(argv[0]).expanduser()), *argv[1:]], timeout=self.timeout)
+        return Program.of_words(self.program, scheme="command", timeout=self.timeout)
 
 
 def _message(turn: Turn, path: Path, due: dict[str, tuple[Request, float, Path | None]]) -> Mapping[str, Any]:
     request, heard = turn.request, turn.heard[0] if turn.heard else None
     if heard is not None:
-        try:
-            path.write_bytes(wav_bytes(heard))
-        except OSError as error:
-            raise UserError(
-                f"a clip cannot be written ({error.strerror})", value=str(path), mend="export TMPDIR=FOLDER"
-            ) from None
+        write_wav(heard, path)
     seconds = heard.seconds if heard is not None else 0.0
     due[request.key] = (request, seconds, path if heard is not None else None)
     return {
