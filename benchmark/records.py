@@ -148,6 +148,7 @@ class Request:
     sounds: tuple[Sound, ...]  # (): words alone
     generation: Generation = Generation()
     flags: tuple[str, ...] = ()  # "leaked", "trained_on", ...
+    played: tuple[str, ...] = ()  # sha256 of the clips that are played instead of the item's own (`shuffled`)
 
     @property
     def key(self) -> str:
@@ -186,6 +187,7 @@ class Request:
             audio_seconds=sum(sound.clip.seconds or 0.0 for sound in self.sounds),
             audio_seconds_heard=heard,
             flags=self.flags,
+            played=self.played,
         )
 
     def in_words(self, transcript: str) -> Request:
@@ -194,7 +196,9 @@ class Request:
 
     def failed(self, error: str) -> Prediction:
         """A prediction that could not be made; it is never a score."""
-        return Prediction(self.item_id, self.task, self.condition, "", None, "", "error", error=error, flags=self.flags)
+        return Prediction(
+            self.item_id, self.task, self.condition, "", None, "", "error", error, flags=self.flags, played=self.played
+        )
 
 
 @dataclass(frozen=True)
@@ -236,6 +240,7 @@ class Prediction:
     audio_seconds: float = 0.0
     audio_seconds_heard: float = 0.0
     flags: tuple[str, ...] = ()
+    played: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
@@ -347,18 +352,23 @@ class Score:
 
 @dataclass(frozen=True)
 class Difference:
-    """Two columns of outcomes on their common items."""
+    """Two columns of outcomes on their common items: a minus b."""
 
     task: str
-    slice: str
+    slice: str  # "all", or a question type
     metric: str
+    judge_id: str | None
     a: str
     b: str
-    estimate: Estimate
-    p: float
-    p_holm: float | None
-    smallest: float  # smallest difference that this set can show
-    n_lost: int = 0
+    value_a: float  # on the common items
+    value_b: float
+    estimate: Estimate  # of value_a - value_b
+    p: float | None  # two-sided; None: one recording
+    p_least: float | None  # the smallest p that so few recordings allow; None where p is from a t distribution
+    p_holm: float | None  # corrected for all pairs that were compared beside it
+    smallest: float | None  # the smallest true difference that this set shows with a power of 80 %
+    n_lost: int = 0  # items that only one side has a usable answer of
+    leaked: bool = False
 
 
 @dataclass(frozen=True)

@@ -10,14 +10,40 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, cast
 
 from cpbench import parts
+from cpbench.audio import load
 from cpbench.errors import UsageError, UserError
+from cpbench.flow.ledger import Ledger
 from cpbench.parts import Annotator
+from cpbench.records import Annotation, Clip, Heard, Sound
 
-__all__ = ["load_annotator", "load_recogniser"]
+__all__ = ["annotate", "load_annotator", "load_recogniser"]
+
+
+def annotate(clips: Iterable[Clip], annotator: Annotator, ledger: Ledger[Annotation]) -> Iterator[Annotation]:
+    """Annotate each distinct clip that the ledger does not hold yet, and yield each annotation once it is on disk.
+
+    The ledger is one annotator's. Raises BadClip for a clip that cannot be decoded, and UserError for a ledger that
+    holds what another annotator said.
+    """
+    if other := next((said.annotator for said in ledger if said.annotator != annotator.name), None):
+        raise UserError(f"{ledger.path} holds what {other} said, not {annotator.name}", mend="another folder")
+    rate = getattr(annotator, "sampling_rate", 16000)
+
+    def sounds() -> Iterator[Heard]:
+        asked: set[str] = set()
+        for clip in clips:
+            key = clip.sha256 or clip.path
+            if key not in ledger and key not in asked:
+                asked.add(key)
+                yield load(Sound(clip), rate)
+
+    for said in annotator.annotate(sounds()):
+        ledger.append(said)
+        yield said
 
 
 def load_annotator(spec: str, options: Mapping[str, str] | None = None) -> Annotator:
