@@ -48,6 +48,7 @@ class Tag:
     arousal: float | None = None
     dominance: float | None = None
     text: str | None = None  # the words in between
+    scale: tuple[float, float] | None = None  # the source's own range of the three, before it was brought to -1 to 1
 
 
 @dataclass(frozen=True)

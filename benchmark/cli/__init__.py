@@ -23,7 +23,7 @@ COMMANDS: Mapping[str, str] = {
     "report": "Score a run again, and show its results.",
     "judge": "LLM judges: score saved answers, and the judges' prompts.",
     "tasks": "List the tasks, or show one.",
-    "data": "Prepare data: fetch them for a machine that will be offline.",
+    "data": "Prepare data: fetch, annotate and condense them, and make questions of them.",
     "train": "Train a Speech-LLM.",
     "worker": "Start a file for a model in an environment of its own.",
     "lm-eval": "lm-eval's own command line, with cpbench's tasks and models.",

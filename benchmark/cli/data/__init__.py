@@ -1,0 +1,22 @@
+"""`cpbench data ...`"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import click
+
+from cpbench.cli import Commands
+
+
+class Data(Commands):
+    package: ClassVar[str] = "cpbench.cli.data"
+    offered: ClassVar[Mapping[str, str]] = {
+        "fetch": "Bring data sets and models into the Hub's cache, for a machine that will be offline.",
+    }
+
+
+@click.group(name="data", cls=Data)
+def command() -> None:
+    """Prepare data: to evaluate on, and to train on."""
