@@ -67,7 +67,7 @@ def _measured(
     known = {task.name: task for task in tasks}
     for (task, _), column in columns(outcomes, tasks).items():
         for metric in metrics_of(known[task], judge_id):
-            for name, part in _slices(column, metric):
+            for name, part in slices(column, metric):
                 yield name, metric, part, _rows(part, metric)
 
 
@@ -103,8 +103,8 @@ def metrics_of(task: Task, judge_id: str | None) -> list[Metric]:
     return [metric for metric in named if metric.judged] or judged_metrics()
 
 
-def _slices(column: Sequence[Outcome], metric: Metric) -> Iterator[tuple[str, list[Outcome]]]:
-    """The outcomes that a metric applies to: all of them, then each question type."""
+def slices(column: Sequence[Outcome], metric: Metric) -> Iterator[tuple[str, list[Outcome]]]:
+    """Yield the outcomes that a metric applies to: all of them ("all"), then each question type."""
     whole = [outcome for outcome in column if metric.applies(outcome)]
     if whole:
         yield "all", whole
@@ -136,7 +136,7 @@ def _score(part: Sequence[Outcome], rows: Array, name: str, metric: Metric, judg
 def _estimate(part: Sequence[Outcome], rows: Array, metric: Metric) -> Estimate:
     value = float(metric.value(rows.sum(axis=0)))
     recordings = [outcome.item.recording for outcome in part]
-    ids = [recordings, words] if (words := _crossing(part, recordings)) else [recordings]
+    ids = [recordings, words] if (words := crossing(part, recordings)) else [recordings]
     estimate = cluster_interval(value, influence(rows, metric.value), *ids)
     if estimate.low is None or estimate.high is None:
         return estimate
@@ -144,8 +144,11 @@ def _estimate(part: Sequence[Outcome], rows: Array, metric: Metric) -> Estimate:
     return dataclasses.replace(estimate, low=max(estimate.low, bottom), high=min(estimate.high, top))
 
 
-def _crossing(part: Sequence[Outcome], recordings: Sequence[str]) -> list[str] | None:
-    """The words of each item where some words are said in several recordings, else None; unknown words are nobody's."""
+def crossing(part: Sequence[Outcome], recordings: Sequence[str]) -> list[str] | None:
+    """Return the words of each item (N,) where some words are said in several recordings, else None.
+
+    Unknown words are nobody's. With the recordings (N,) they are the two identities of `cluster_interval`.
+    """
     spoken: dict[str, set[str]] = {}
     for outcome, recording in zip(part, recordings, strict=True):
         if outcome.item.words is not None:

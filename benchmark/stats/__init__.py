@@ -1,18 +1,34 @@
 """Statistics: pure functions on arrays, without a path, a clock or an unseeded generator.
 
 influence, cluster_interval     the clustered t interval of any function of sums, alone, paired or clustered two ways
+cluster_spread                  its standard error and degrees of freedom
 cluster_bootstrap               the interval of a statistic without a formula, from thirty clusters on
+sign_flip_p, t_p, holm          two systems on the same items: is their difference more than chance
 smallest_difference             what a set of this size can show
 """
 
 from __future__ import annotations
 
 from cpbench.stats.clusters import (
+    Spread,
     cluster_bootstrap,
     cluster_interval,
+    cluster_spread,
     cluster_sums,
     influence,
-    smallest_difference,
 )
+from cpbench.stats.paired import SignFlip, holm, sign_flip_p, smallest_difference, t_p
 
-__all__ = ["cluster_bootstrap", "cluster_interval", "cluster_sums", "influence", "smallest_difference"]
+__all__ = [
+    "SignFlip",
+    "Spread",
+    "cluster_bootstrap",
+    "cluster_interval",
+    "cluster_spread",
+    "cluster_sums",
+    "holm",
+    "influence",
+    "sign_flip_p",
+    "smallest_difference",
+    "t_p",
+]

@@ -14,6 +14,7 @@ with few clusters: in 4, 8, 15 and 40 recordings of macro-F1 the t interval cove
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -80,6 +81,30 @@ def cluster_interval(value: float, influence: Array, *ids: Sequence[object], lev
     >>> cluster_interval(0.75, np.array([0.25, -0.75, 0.25, 0.25]), ["a"] * 4).low is None
     True
     """
+    spread = cluster_spread(influence, *ids)
+    if spread is None:
+        return Estimate(float(value), None, None, None, len(influence), 1, "none: one cluster")
+    half = _t(spread.freedom, level) * spread.se
+    low, high = float(value) - half, float(value) + half
+    return Estimate(float(value), low, high, spread.se, len(influence), spread.clusters, spread.method)
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How far a value moves by the draw of its clusters."""
+
+    se: float  # the clustered standard error
+    freedom: float  # degrees of freedom of the t distribution that goes with it
+    clusters: int  # of the first identity
+    crossed: bool  # clustered two ways
+    method: str
+
+
+def cluster_spread(influence: Array, *ids: Sequence[object]) -> Spread | None:
+    """Return the clustered standard error and its degrees of freedom, by the rule of `cluster_interval`.
+
+    None with one cluster. Raises ValueError as `cluster_interval` does.
+    """
     if len(ids) not in (1, 2):
         raise ValueError(f"items are clustered one or two ways, not {len(ids)}")
     if not len(influence) or any(len(each) != len(influence) for each in ids):
@@ -87,7 +112,7 @@ def cluster_interval(value: float, influence: Array, *ids: Sequence[object], lev
     first, *others = (_codes(each) for each in ids)
     clusters, crossing = _count(first), others[0] if others and _count(others[0]) > 1 else None
     if clusters == 1:
-        return Estimate(float(value), None, None, None, len(influence), 1, "none: one cluster")
+        return None
     if crossing is None:
         variance, freedom = _variance(influence, first), clusters - 1
         method = f"{_named(freedom)}, clustered one way"
@@ -98,8 +123,7 @@ def cluster_interval(value: float, influence: Array, *ids: Sequence[object], lev
     se = float(np.sqrt(variance))
     if se == 0:
         method += ", no spread between clusters"  # no width is then no certainty
-    half = _t(freedom, level) * se
-    return Estimate(float(value), float(value) - half, float(value) + half, se, len(influence), clusters, method)
+    return Spread(se, freedom, clusters, crossing is not None, method)
 
 
 def cluster_bootstrap(
@@ -152,18 +176,6 @@ def cluster_sums(rows: Array, ids: Sequence[object]) -> Array:
     return sums
 
 
-def smallest_difference(se: float) -> float:
-    """Return the smallest true difference that a set can show, from the standard error of a (paired) difference.
-
-    2.8 * se: a difference of that size is found at the two-sided 5 % level with a power of 80 % (1.96 + 0.84 = 2.80),
-    where there are clusters enough for the normal distribution.
-
-    >>> round(smallest_difference(1.1), 2)
-    3.08
-    """
-    return 2.8 * se
-
-
 def _checked(rows: Array) -> Array:
     rows = np.asarray(rows, dtype=float)
     if rows.ndim != 2 or not len(rows):
@@ -202,7 +214,7 @@ def _named(freedom: int) -> str:
     return f"t, {freedom} degree{'s' * (freedom > 1)} of freedom"
 
 
-def _t(freedom: int, level: float) -> float:
+def _t(freedom: float, level: float) -> float:
     from scipy.special import stdtrit  # scipy.stats takes ten times as long to import
 
     return float(stdtrit(freedom, (1 + level) / 2))
