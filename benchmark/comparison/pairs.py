@@ -26,16 +26,7 @@ from cpbench.fingerprint import item_line
 from cpbench.parts import Metric
 from cpbench.records import Difference, Item, Outcome, Task
 from cpbench.results.scores import columns, crossing, metrics_of, slices
-from cpbench.stats import (
-    cluster_interval,
-    cluster_spread,
-    cluster_sums,
-    holm,
-    influence,
-    sign_flip_p,
-    smallest_difference,
-    t_p,
-)
+from cpbench.stats import holm, rows_difference
 from cpbench.stats.paired import ALPHA
 
 Array = npt.NDArray[np.floating[Any]]
@@ -125,9 +116,8 @@ def difference(paired: Paired, metric: Metric, about: About) -> Difference | str
     left = sum(
         about.task == item.task and about.slice in ("all", item.type) for item in (*paired.alone, *paired.changed)
     )
-    found = _difference(
-        [one for one, ok in zip(a, usable, strict=True) if ok], rows_a[usable], rows_b[usable], metric, about
-    )
+    part = [one for one, ok in zip(a, usable, strict=True) if ok]
+    found = _difference(part, (rows_a[usable], rows_b[usable]), metric, about)
     leaked = any("leaked" in one.prediction.flags for one in (*a, *b))
     return dataclasses.replace(found, n_lost=left + int((~usable).sum()), leaked=leaked)
 
@@ -177,23 +167,12 @@ def corrected(differences: Iterable[Difference]) -> list[Difference]:
     return every
 
 
-def _difference(part: Sequence[Outcome], rows_a: Array, rows_b: Array, metric: Metric, about: About) -> Difference:
+def _difference(part: Sequence[Outcome], rows: tuple[Array, Array], metric: Metric, about: About) -> Difference:
     """The difference of usable pairs, before what was lost is counted."""
-    value_a, value_b = float(metric.value(rows_a.sum(axis=0))), float(metric.value(rows_b.sum(axis=0)))
-    moved = influence(rows_a, metric.value) - influence(rows_b, metric.value)
     recordings = [outcome.item.recording for outcome in part]
     ids = [recordings, words] if (words := crossing(part, recordings)) else [recordings]
-    value = value_a - value_b
-    estimate, spread = cluster_interval(value, moved, *ids), cluster_spread(moved, *ids)
-    p = p_least = smallest = None
-    if spread is not None and spread.crossed:
-        p = t_p(value, spread.se, spread.freedom)
-        smallest = smallest_difference(spread.se, spread.clusters, freedom=spread.freedom, level=ALPHA / about.pairs)
-    elif spread is not None:
-        flips = sign_flip_p(cluster_sums((value + moved)[:, None], recordings)[:, 0])
-        p, p_least = flips.p, flips.least
-        smallest = smallest_difference(spread.se, spread.clusters, level=ALPHA / about.pairs)
-    span = metric.bounds[1] - metric.bounds[0]
+    found = rows_difference(rows, metric.value, *ids, level=ALPHA / about.pairs)
+    estimate, span = found.estimate, metric.bounds[1] - metric.bounds[0]
     if estimate.low is not None and estimate.high is not None:
         estimate = dataclasses.replace(estimate, low=max(estimate.low, -span), high=min(estimate.high, span))
     return Difference(
@@ -203,13 +182,13 @@ def _difference(part: Sequence[Outcome], rows_a: Array, rows_b: Array, metric: M
         about.judge_id if metric.judged else None,
         about.a,
         about.b,
-        value_a,
-        value_b,
+        found.value_a,
+        found.value_b,
         estimate,
-        p,
-        p_least,
+        found.p,
+        found.p_least,
         None,
-        smallest,
+        found.smallest,
     )
 
 

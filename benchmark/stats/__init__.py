@@ -3,7 +3,8 @@
 influence, cluster_interval     the clustered t interval of any function of sums, alone, paired or clustered two ways
 cluster_spread                  its standard error and degrees of freedom
 cluster_bootstrap               the interval of a statistic without a formula, from thirty clusters on
-sign_flip_p, t_p, holm          two systems on the same items: is their difference more than chance
+rows_difference                 two systems on the same items, by any function of sums
+sign_flip_p, t_p, holm          is a paired difference more than chance
 smallest_difference             what a set of this size can show
 """
 
@@ -17,9 +18,18 @@ from cpbench.stats.clusters import (
     cluster_sums,
     influence,
 )
-from cpbench.stats.paired import SignFlip, holm, sign_flip_p, smallest_difference, t_p
+from cpbench.stats.paired import (
+    RowsDifference,
+    SignFlip,
+    holm,
+    rows_difference,
+    sign_flip_p,
+    smallest_difference,
+    t_p,
+)
 
 __all__ = [
+    "RowsDifference",
     "SignFlip",
     "Spread",
     "cluster_bootstrap",
@@ -28,6 +38,7 @@ __all__ = [
     "cluster_sums",
     "holm",
     "influence",
+    "rows_difference",
     "sign_flip_p",
     "smallest_difference",
     "t_p",

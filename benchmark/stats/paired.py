@@ -13,12 +13,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, overload
+from typing import overload
 
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[np.floating[Any]]
+from cpbench.records import Estimate
+from cpbench.stats.clusters import Array, Value, cluster_interval, cluster_spread, cluster_sums, influence
+
 ALPHA, POWER = 0.05, 0.8
 EXACT = 14  # clusters: up to 2^14 patterns are all looked at
 DRAWS = 9_999  # patterns drawn where there are more
@@ -65,6 +66,48 @@ def sign_flip_p(sums: Array, *, seed: int = 0) -> SignFlip:
     return SignFlip((1 + hits) / (1 + DRAWS), 1 / (1 + DRAWS), False)
 
 
+@dataclass(frozen=True)
+class RowsDifference:
+    """What separates two columns of rows of the same items."""
+
+    value_a: float
+    value_b: float
+    estimate: Estimate  # of value_a - value_b
+    p: float | None  # two-sided; None: one cluster
+    p_least: float | None  # None where p is from a t distribution
+    smallest: float | None
+
+
+def rows_difference(
+    rows: tuple[Array, Array], value: Value, *ids: Sequence[object], level: float = ALPHA
+) -> RowsDifference:
+    """Return what separates two systems by one function of sums: `rows` are two (N, D) of the same items, as those of
+    `influence`, and `ids` one or two identities (N,), as those of `cluster_interval`.
+
+    Each item's share in the difference is d_i = difference + influence_a,i - influence_b,i, whose mean is the
+    difference exactly (for means d_i = x_a,i - x_b,i). One way, p is by sign flips of the clusters' sums of d; two
+    ways, where flipping the clusters of one side would be too bold, by the t of the interval. `smallest` is for tests
+    at `level`.
+
+    >>> columns = tuple(np.array([[x, 1.0] for x in xs]) for xs in ([1, 1, 1, 0], [0, 1, 0, 0]))
+    >>> found = rows_difference(columns, lambda sums: sums[..., 0] / sums[..., 1], ["a", "b", "c", "d"])
+    >>> round(found.estimate.value, 6), found.p, found.p_least
+    (0.5, 0.5, 0.5)
+    """
+    value_a, value_b = (float(value(each.sum(axis=0))) for each in rows)
+    difference, moved = value_a - value_b, influence(rows[0], value) - influence(rows[1], value)
+    estimate, spread = cluster_interval(difference, moved, *ids), cluster_spread(moved, *ids)
+    if spread is None:
+        return RowsDifference(value_a, value_b, estimate, None, None, None)
+    if spread.crossed:
+        p, p_least, freedom = t_p(difference, spread.se, spread.freedom), None, spread.freedom
+    else:
+        flips = sign_flip_p(cluster_sums((difference + moved)[:, None], ids[0])[:, 0])
+        p, p_least, freedom = flips.p, flips.least, None
+    smallest = smallest_difference(spread.se, spread.clusters, freedom=freedom, level=level)
+    return RowsDifference(value_a, value_b, estimate, p, p_least, smallest)
+
+
 def t_p(value: float, se: float, freedom: float) -> float | None:
     """Return the two-sided p of a value by a t distribution; None where the standard error is zero and the value not.
 
@@ -106,8 +149,8 @@ def smallest_difference(
     difference.
 
     Without `clusters` 2.8 * se: the two-sided 5 % level where there are clusters enough for the normal distribution
-    (1.96 + 0.84 = 2.80). With so many clusters whose signs are flipped it is more (8: 3.4, 15: 3.1), and None where no
-    pattern of signs can reach `level` (under 6 clusters at 5 %), or where the standard error is 0 or unknown. With
+    (1.96 + 0.84 = 2.80). With so many clusters, whose signs are flipped, it is more (8: 3.37, 15: 3.01, 40: 2.87), and
+    None where no pattern of signs can reach `level` (under 6 clusters at 5 %), or where the standard error is 0. With
     `freedom` the test is a t test of so many degrees of freedom (clusters that cross), not sign flips.
 
     >>> round(smallest_difference(1.1), 2)
@@ -163,7 +206,20 @@ def _t_times(freedom: float, level: float) -> float:
 
 @lru_cache(maxsize=1024)
 def _flip_times(clusters: int, level: float) -> float | None:
-    """The same of sign flips: a t test of the level that so many patterns really reach."""
-    patterns = 2.0 ** (clusters - 1)
-    reached = np.floor(level * patterns) / patterns if clusters <= EXACT else level
-    return _t_times(clusters - 1, float(reached)) if reached > 0 else None
+    """The same of sign flips, where `level` admits this many of the patterns (and their mirror images).
+
+    One pattern: all clusters must lie on one side, Phi(x / sqrt(C))^C = POWER. More: the t test of the level that so
+    many patterns really reach, and a little more for the order that is lost between them. The 0.1 is fitted: against
+    simulated flips of 6 to 14 clusters it is right within 1 %.
+    """
+    from scipy.special import ndtri
+
+    if clusters > EXACT:
+        return _t_times(clusters - 1, level)
+    patterns = 2 ** (clusters - 1)
+    admitted = int(level * patterns * (1 + 1e-12))
+    if admitted == 0:
+        return None
+    if admitted == 1:
+        return float(np.sqrt(clusters) * ndtri(POWER ** (1 / clusters)))
+    return (1 + 0.1 / admitted) * _t_times(clusters - 1, admitted / patterns)
