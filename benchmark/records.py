@@ -150,6 +150,7 @@ class Request:
     generation: Generation = Generation()
     flags: tuple[str, ...] = ()  # "leaked", "trained_on", ...
     played: tuple[str, ...] = ()  # sha256 of the clips that are played instead of the item's own (`shuffled`)
+    told: tuple[str, ...] = ()  # the emotions that tags in the text name, in order of time (`tags`)
 
     @property
     def key(self) -> str:
@@ -189,6 +190,7 @@ class Request:
             audio_seconds_heard=heard,
             flags=self.flags,
             played=self.played,
+            told=self.told,
         )
 
     def in_words(self, transcript: str) -> Request:
@@ -198,7 +200,17 @@ class Request:
     def failed(self, error: str) -> Prediction:
         """A prediction that could not be made; it is never a score."""
         return Prediction(
-            self.item_id, self.task, self.condition, "", None, "", "error", error, flags=self.flags, played=self.played
+            self.item_id,
+            self.task,
+            self.condition,
+            "",
+            None,
+            "",
+            "error",
+            error,
+            flags=self.flags,
+            played=self.played,
+            told=self.told,
         )
 
 
@@ -242,11 +254,21 @@ class Prediction:
     audio_seconds_heard: float = 0.0
     flags: tuple[str, ...] = ()
     played: tuple[str, ...] = ()
+    told: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
         """The key of the request that it answers."""
         return f"{self.task}/{self.item_id}/{self.condition}"
+
+
+@dataclass(frozen=True)
+class Word:
+    """A word and when it is said."""
+
+    text: str
+    start: float  # seconds
+    end: float
 
 
 @dataclass(frozen=True)
@@ -257,6 +279,8 @@ class Annotation:
     annotator: str
     tags: tuple[Tag, ...] = ()
     transcript: str | None = None
+    words: tuple[Word, ...] = ()  # where the annotator gives their times
+    error: str | None = None  # why it says nothing of this clip
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from cpbench.records import Item, Request, Setting
 
 MEANING = "The item as it is."
+IN = {"all": "audio"}
 
 
 def change(items: Sequence[Item], requests: Sequence[Request], argument: str, setting: Setting) -> Iterable[Request]:

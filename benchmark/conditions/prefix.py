@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 MEANING = "What a model answers that hears only the beginning of each clip."
+KIND = "part"
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from cpbench.errors import UserError
 from cpbench.records import Item, Request, Setting, Tag
 
 MEANING = "How far the answer follows the tags in the prompt rather than the voice."
+KIND = "told"
 TEMPLATE = "Emotion tags: {tags}\n{text}"
 """The default of `Setting.tag_template`; `{tags}` becomes "[0.0-2.1 s: sad] [2.1-4.0 s: happy]"."""
 
@@ -39,7 +40,7 @@ def change(items: Sequence[Item], requests: Sequence[Request], argument: str, se
         if argument == "wrong":
             said = [wrong(tag, labels, f"{setting.seed}/{item.clips[0].sha256}/{n}") for n, tag in enumerate(said)]
         text = template.format(tags=worded(said), text=request.text)
-        tagged = dataclasses.replace(request, text=text)
+        tagged = dataclasses.replace(request, text=text, told=tuple(top(tag) for tag in in_time(said)))
         yield tagged.flagged("leaked") if item.type == "DE" else tagged
 
 
@@ -50,8 +51,12 @@ def top(tag: Tag) -> str:
 
 def worded(tags: Sequence[Tag]) -> str:
     """Tags as a prompt has them: `[0.0-2.1 s: sad]`, in order of time."""
-    ordered = sorted(tags, key=lambda tag: (tag.start, tag.end))
-    return " ".join(f"[{tag.start:.1f}-{tag.end:.1f} s: {top(tag)}]" for tag in ordered)
+    return " ".join(f"[{tag.start:.1f}-{tag.end:.1f} s: {top(tag)}]" for tag in in_time(tags))
+
+
+def in_time(tags: Sequence[Tag]) -> list[Tag]:
+    """Tags in order of time."""
+    return sorted(tags, key=lambda tag: (tag.start, tag.end))
 
 
 def wrong(tag: Tag, labels: Sequence[str], seed: str) -> Tag:

@@ -1,4 +1,4 @@
-"""`transcript`: the words as text, no audio."""
+"""`transcript`: the words as text, no audio: the item's own, or those that `--asr SPEC` recognised."""
 
 from __future__ import annotations
 
@@ -8,15 +8,28 @@ from cpbench.errors import UserError
 from cpbench.records import Item, Request, Setting
 
 MEANING = "A high score proves that the words suffice for this model; a low one proves nothing."
+IN = {"all": "transcript"}
+LEFT_OUT = "nobody knows their words"
+
+
+def needs(argument: str) -> tuple[str, None]:
+    return "transcript", None
 
 
 def change(items: Sequence[Item], requests: Sequence[Request], argument: str, setting: Setting) -> Iterable[Request]:
-    missing = [item.id for item in items if any(not clip.transcript for clip in item.clips)]
-    if missing:
+    """Put the words of what is played (after `shuffled`, of the donor) in its place; "" is nobody speaking.
+
+    Raises UserError where no words of any item are known.
+    """
+    made = []
+    for item, request in zip(items, requests, strict=True):
+        clips = [sound.clip for sound in request.sounds] or item.clips
+        words = [clip.transcript for clip in clips if clip.transcript is not None]
+        if len(words) == len(clips):
+            made.append(request.in_words(" ".join(word for word in words if word)))
+    if requests and not made:
         raise UserError(
-            f"{len(missing)} of {len(items)} items have no transcript, {missing[0]} first",
+            f"none of {len(items)} items has a transcript, {items[0].id} first",
             mend="--asr SPEC, to have them recognised; or `transcript` in items.jsonl",
         )
-    for item, request in zip(items, requests, strict=True):
-        words = " ".join(clip.transcript or "" for clip in item.clips)
-        yield request.in_words(words)
+    return made
