@@ -98,6 +98,8 @@ def _fault(value: Any, schema: Schema, where: str) -> _Fault | None:
     """The first thing that is wrong. A wrong kind goes before a number out of range."""
     if unknown := set(schema) - _KNOWN - _NOTES:
         raise ValueError(f"this reader knows no {', '.join(sorted(unknown))} in a JSON schema")
+    if not schema:  # as in JSON Schema: anything
+        return None
     kind = schema["type"]
     named = f"{where}: " if where else ""
     if not _is(value, kind):

@@ -6,14 +6,13 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from itertools import count, takewhile
-from pathlib import Path
+from itertools import takewhile
 from typing import Any
 
 from cpbench.chat import Chat
-from cpbench.chat.batch import BatchChat
-from cpbench.chat.prices import Budget, DryRun, Prices, Spent, Tally, cost_of
-from cpbench.fingerprint import digest, judgement_key
+from cpbench.chat.paying import Paying
+from cpbench.chat.prices import cost_of
+from cpbench.fingerprint import judgement_key
 from cpbench.flow.streams import Background
 from cpbench.flow.watch import Watching
 from cpbench.judges import LoadedJudge, agreement, card_line, load_judge, same_family
@@ -24,36 +23,6 @@ from cpbench.tasks import check_rights
 
 NOISE_ITEMS, NOISE_REPEATS = 200, 5
 """So many items are judged so many times, which measures the judge's own noise at a fraction of repeating all."""
-
-
-@dataclass(frozen=True)
-class Paying:
-    """How a judge's calls are paid for, and how far."""
-
-    prices: Prices | None = None
-    batch: bool = False
-    max_calls: int | None = None
-    max_cost: float | None = None
-    poll: float = 60.0  # seconds between two looks at a batch
-
-    def wrap(self, folder: Path, say: Callable[[str], None]) -> Callable[[Chat], Chat]:
-        """What is put around each member's chat; all members of a jury share one limit. `folder` keeps the batches."""
-        spent, number = Spent(), count(1)
-
-        def wrapped(chat: Chat) -> Chat:
-            if self.prices is not None:
-                self.prices.of(chat.name)  # a model without a price is told before anything is spent
-            if self.batch:  # members of one name (other parameters) keep their batches apart, by their place
-                chat = BatchChat(chat, folder / f"{next(number)}-{digest(chat.name)[:12]}", poll=self.poll, say=say)
-            if self.max_calls is None and self.max_cost is None:
-                return chat
-            return Budget(chat, self.max_calls, self.max_cost, self.prices, spent)
-
-        return wrapped
-
-    def counting(self, tally: Tally) -> Callable[[Chat], Chat]:
-        """Chats that send nothing and count what they would."""
-        return lambda chat: DryRun(chat, self.prices, self.batch, tally)
 
 
 @dataclass(frozen=True)

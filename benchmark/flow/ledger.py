@@ -67,6 +67,15 @@ class Ledger(Generic[R]):
                 file.seek(offset)
                 yield self._adapter.validate_json(file.readline())
 
+    def get(self, key: str) -> R | None:
+        """The last record of a key, read from the file; None where there is none that stands (or a rank holds it)."""
+        offset = self._last.get(key, -1)
+        if offset < 0:
+            return None
+        with self.path.open("rb") as file:
+            file.seek(offset)
+            return self._adapter.validate_json(file.readline())
+
     def append(self, record: R) -> None:
         """Write one record as one line. Raises UserError where the disk is full; what was written before stands."""
         if self._file is None:

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from cpbench.evaluate import evaluate, judge_saved
-from cpbench.evaluate.judging import Judging, Paying
+from cpbench.chat.paying import Paying
+from cpbench.evaluate.judging import Judging
 from cpbench.flow.watch import Watching
 from cpbench.records import RunConfig
 from cpbench.runfolder import load_run

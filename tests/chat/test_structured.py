@@ -170,3 +170,8 @@ def test_a_word_out_of_a_list_of_words_is_a_parse_error() -> None:
 def test_a_schema_that_says_more_than_is_checked_is_refused() -> None:
     with pytest.raises(ValueError, match="minimum"):
         check_object({"n": 1}, {"type": "object", "properties": {"n": {"type": "integer", "minimum": 3}}})
+
+
+def test_an_empty_schema_takes_anything():
+    schema = {"type": "object", "properties": {"all": {"type": "array", "items": {}}}, "required": ["all"]}
+    assert read_object('{"all": [1, "two", {"three": null}, []]}', schema).status == "ok"

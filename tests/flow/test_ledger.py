@@ -182,3 +182,12 @@ def test_reading_holds_one_record_at_a_time(tmp_path):
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 1_000_000  # the file is 12 MB
+
+
+def test_a_record_is_read_by_its_key(tmp_path):
+    with Ledger(tmp_path / "p.jsonl", Prediction) as ledger:
+        for record in (answer("a"), answer("b"), answer("a", "no")):
+            ledger.append(record)
+        found = [ledger.get(f"t/{name}/audio") for name in "abc"]
+    assert found == [answer("a", "no"), answer("b"), None]
+    assert Ledger(tmp_path / "p.jsonl", Prediction).get("t/a/audio") == answer("a", "no")

@@ -43,11 +43,12 @@ def command(*, folder: Path, as_json: bool, dry_run: bool, **flags: Any) -> None
 
     What is judged already is not paid for again. Needs neither model, audio nor torch.
     """
+    from cpbench.chat.paying import Paying
     from cpbench.chat.prices import load_prices
     from cpbench.cli.progress import Bar
     from cpbench.cli.show import show_results
     from cpbench.evaluate import judge_saved, price_judging
-    from cpbench.evaluate.judging import Judging, Paying
+    from cpbench.evaluate.judging import Judging
     from cpbench.flow.stopping import stop_on_signals
     from cpbench.flow.watch import Watching
     from cpbench.runfolder import load_run
