@@ -448,6 +448,7 @@ class Setting:
     seed: int = 0
     tag_template: str | None = None
     paraphrases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    annotators: Mapping[str, str] = field(default_factory=dict)  # spec -> the source that its tags name
     trained_on: frozenset[str] = frozenset()
 
 

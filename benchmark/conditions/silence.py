@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 MEANING = "What the model answers without hearing anybody: the questions and its habits alone."
+IN = {"all": "silence"}
 KIND = "silent"
 
 

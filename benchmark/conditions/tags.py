@@ -1,7 +1,8 @@
 """`tags:gold`, `tags:wrong`, `tags:none`, `tags:ANNOTATOR`: time-stamped emotion tags in the prompt.
 
 This is the source paper's explicit method. Tags give away direct emotion questions, so every DE item is flagged
-`leaked`.
+`leaked`. The tags are those of what is played: `shuffled+tags:gold` has the donor's, `tags:gold+shuffled` the item's
+own beside another voice.
 """
 
 from __future__ import annotations
@@ -11,37 +12,53 @@ import random
 from collections.abc import Iterable, Sequence
 
 from cpbench.errors import UserError
-from cpbench.records import Item, Request, Setting, Tag
+from cpbench.records import Clip, Item, Request, Setting, Tag
 
 MEANING = "How far the answer follows the tags in the prompt rather than the voice."
 KIND = "told"
+LEFT_OUT = "they have no such emotion tags, or there is no other emotion to say instead"
 TEMPLATE = "Emotion tags: {tags}\n{text}"
 """The default of `Setting.tag_template`; `{tags}` becomes "[0.0-2.1 s: sad] [2.1-4.0 s: happy]"."""
+GOLD = ("", "gold", "wrong")
+
+
+def needs(argument: str) -> tuple[str, str] | None:
+    return None if argument in (*GOLD, "none") else ("tags", argument)
 
 
 def change(items: Sequence[Item], requests: Sequence[Request], argument: str, setting: Setting) -> Iterable[Request]:
+    """Put the tags of one source before the question. Raises UserError where no item has any, or no wrong one."""
     if argument == "none":
-        yield from requests
-        return
-    source = "gold" if argument in ("", "gold", "wrong") else argument
-    known = {
-        item.id: [tag for clip in item.clips for tag in clip.tags if tag.source.split("@")[0] == source]
-        for item in items
-    }
-    if missing := [key for key, tags in known.items() if not tags]:
+        return requests
+    sources = {"gold"} if argument in GOLD else {argument, setting.annotators.get(argument, argument)}
+    heard = [[sound.clip for sound in request.sounds] for request in requests]
+    heard = [clips or [*item.clips] for item, clips in zip(items, heard, strict=True)]
+    known = [[tags_of(clip, sources) for clip in clips] for clips in heard]
+    labels = sorted({top(tag) for clips in known for tags in clips for tag in tags})
+    if items and not labels:
         raise UserError(
-            f"{len(missing)} of {len(items)} items have no emotion tags from {source}, {missing[0]} first",
-            mend="`emotion` in items.jsonl, or cpbench data annotate",
+            f"none of {len(items)} items has emotion tags from {min(sources)}, {items[0].id} first",
+            mend="`emotion` in items.jsonl; or --tags MODEL, an annotator that makes them",
         )
-    labels = sorted({top(tag) for tags in known.values() for tag in tags})
-    template = setting.tag_template or TEMPLATE
-    for item, request in zip(items, requests, strict=True):
-        said = known[item.id]
-        if argument == "wrong":
-            said = [wrong(tag, labels, f"{setting.seed}/{item.clips[0].sha256}/{n}") for n, tag in enumerate(said)]
-        text = template.format(tags=worded(said), text=request.text)
-        tagged = dataclasses.replace(request, text=text, told=tuple(top(tag) for tag in in_time(said)))
-        yield tagged.flagged("leaked") if item.type == "DE" else tagged
+    template, made = setting.tag_template or TEMPLATE, []
+    if argument == "wrong":
+        known = [
+            [_all_wrong(clip, said, labels, setting.seed) for clip, said in zip(clips, tags, strict=True)]
+            for clips, tags in zip(heard, known, strict=True)
+        ]
+    for item, request, tags in zip(items, requests, known, strict=True):
+        if said := [tag for each in tags for tag in each]:
+            text, told = template.format(tags=worded(said), text=request.text), tuple(top(tag) for tag in in_time(said))
+            tagged = dataclasses.replace(request, text=text, told=told)
+            made.append(tagged.flagged("leaked") if item.type == "DE" else tagged)
+    if requests and not made:
+        raise UserError(f"no wrong tag can be drawn: every tag says {labels[0]!r}")
+    return made
+
+
+def tags_of(clip: Clip, sources: Iterable[str]) -> list[Tag]:
+    """The clip's tags from one of the sources, each named with its revision (`acoustic@1`) or without."""
+    return [tag for tag in clip.tags if {tag.source, tag.source.split("@")[0]} & {*sources}]
 
 
 def top(tag: Tag) -> str:
@@ -59,9 +76,20 @@ def in_time(tags: Sequence[Tag]) -> list[Tag]:
     return sorted(tags, key=lambda tag: (tag.start, tag.end))
 
 
-def wrong(tag: Tag, labels: Sequence[str], seed: str) -> Tag:
-    """The same times with another emotion of the set, drawn by seed."""
-    others = [label for label in labels if label != top(tag)]
+def wrong(tag: Tag, beside: Sequence[Tag], labels: Sequence[str], seed: str) -> Tag | None:
+    """The same times with another emotion of the set, drawn by seed: none that any tag of that time says.
+
+    `beside`: all tags of the clip. None where every emotion of the set is said at that time.
+    """
+    said = {top(other) for other in beside if other.start < tag.end and tag.start < other.end}
+    others = [label for label in labels if label not in said and label != top(tag)]
     if not others:
-        raise UserError(f"no wrong tag can be drawn: every tag says {top(tag)!r}")
+        return None
     return dataclasses.replace(tag, emotion={random.Random(seed).choice(others): 1.0}, source="wrong")
+
+
+def _all_wrong(clip: Clip, tags: Sequence[Tag], labels: Sequence[str], seed: int) -> list[Tag]:
+    """Every tag of a clip made wrong; [] where one of them cannot be."""
+    made = [wrong(tag, tags, labels, f"{seed}/{clip.sha256}/{place}") for place, tag in enumerate(tags)]
+    found = [tag for tag in made if tag is not None]
+    return found if len(found) == len(tags) else []
