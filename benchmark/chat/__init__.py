@@ -19,9 +19,8 @@ from cpbench.records import Call
 
 __all__ = ["Chat", "ChatRequest", "Message", "Reply", "ReplyStatus", "converse", "family", "load_chat", "providers"]
 
-_TOOLS = frozenset({"batch", "flight", "paying", "prices", "prompts", "structured"})  # files of this folder that are no provider
+_TOOLS = frozenset({"batch", "paying", "prices", "prompts", "structured"})  # files of this folder that are no provider
 ReplyStatus = Literal["ok", "truncated", "refusal", "content_filter", "api_error", "expired"]
-NO_PROVIDERS = ("batch", "paying", "prices", "prompts", "structured")  # the folder's other files
 W = TypeVar("W")
 R = TypeVar("R")
 

@@ -98,8 +98,6 @@ def _fault(value: Any, schema: Schema, where: str) -> _Fault | None:
     """The first thing that is wrong. A wrong kind goes before a number out of range."""
     if unknown := set(schema) - _KNOWN - _NOTES:
         raise ValueError(f"this reader knows no {', '.join(sorted(unknown))} in a JSON schema")
-    if not schema:  # as in JSON Schema: anything
-        return None
     kind = schema["type"]
     named = f"{where}: " if where else ""
     if not _is(value, kind):
@@ -129,7 +127,10 @@ def _fault_of_object(value: dict[str, Any], schema: Schema, where: str) -> _Faul
 def _fault_of_list(value: list[Any], schema: Schema, where: str) -> _Fault | None:
     if not schema.get("minItems", 0) <= len(value) <= schema.get("maxItems", len(value)):
         return _Fault("parse_error", f"{where}: {len(value)} entries")
-    return _worst(_fault(each, schema["items"], f"{where}[{at}]") for at, each in enumerate(value))
+    items = schema.get("items")
+    if items is None:  # as in JSON Schema: a list of anything
+        return None
+    return _worst(_fault(each, items, f"{where}[{at}]") for at, each in enumerate(value))
 
 
 def _worst(faults: Iterator[_Fault | None]) -> _Fault | None:

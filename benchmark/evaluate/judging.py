@@ -16,9 +16,9 @@ from cpbench.fingerprint import judgement_key
 from cpbench.flow.streams import Background
 from cpbench.flow.watch import Watching
 from cpbench.judges import LoadedJudge, agreement, card_line, load_judge, same_family
-from cpbench.records import SCORED, Case, Item, Judgement, Outcome, Prediction, Score
+from cpbench.records import SCORED, Case, Judgement, Prediction, Score
 from cpbench.results import compute, noise
-from cpbench.runfolder import Run
+from cpbench.runfolder import Run, case_of
 from cpbench.tasks import check_rights
 
 NOISE_ITEMS, NOISE_REPEATS = 200, 5
@@ -34,7 +34,7 @@ class Judging:
     options: Mapping[str, str] = field(default_factory=dict)
     repeats: int | None = None  # of every item; None: one, and NOISE_REPEATS on NOISE_ITEMS of them
     third_party_ok: bool = False
-    paying: Paying = Paying()
+    paying: Paying = field(default_factory=Paying)
 
 
 @dataclass(frozen=True)
@@ -126,12 +126,6 @@ def note_cost(bench: Bench) -> None:
     bench.run.note(judges={**judges, bench.judge.judge_id: about})
 
 
-def case_of(item: Item, prediction: Prediction, repeat: int = 0) -> Case:
-    """What a judge is asked of a prediction: a refused or cut-off answer is put to it as an empty one."""
-    answer = prediction.answer if prediction.status == "ok" else ""
-    return Case(item, answer, prediction.condition, repeat)
-
-
 @dataclass(frozen=True)
 class Verdicts:
     """What one judge said of a run."""
@@ -174,8 +168,8 @@ def _verdicts(run: Run, judge_id: str, about: Mapping[str, Any]) -> Verdicts:
             usage["judge_calls"] += 1
             usage.update({f"judge_{kind}": count for kind, count in call.usage.items()})
         said[judgement.key] = replace(judgement, raw=None, reason=None, calls=())  # long texts stay on disk
-    outcomes = list(_outcomes(run, judge_id, said, about["repeats"] or 1))
-    repeated = _outcomes(run, judge_id, said, max(NOISE_REPEATS, about["repeats"] or 1))
+    outcomes = list(run.outcomes(judge_id=judge_id))
+    repeated = run.outcomes(judge_id=judge_id, repeats=max(NOISE_REPEATS, about["repeats"] or 1))
     noisy = noise((outcome.judgements for outcome in repeated), about["correct_score"])
     facts: dict[str, Any] = {"statuses": dict(statuses), "card": card_line(judge_id)}
     if noisy is not None:
@@ -183,11 +177,3 @@ def _verdicts(run: Run, judge_id: str, about: Mapping[str, Any]) -> Verdicts:
     if members := agreement(said.values()):
         facts["agreement"] = [asdict(pair) for pair in members]
     return Verdicts(judge_id, about, compute(outcomes, run.tasks, judge_id=judge_id), facts, usage)
-
-
-def _outcomes(run: Run, judge_id: str, said: Mapping[str, Judgement], repeats: int) -> Iterator[Outcome]:
-    """Every prediction with this judge's judgements of it, up to so many repeats."""
-    for outcome in run.outcomes():
-        cases = [case_of(outcome.item, outcome.prediction, repeat) for repeat in range(repeats)]
-        keys = [] if outcome.prediction.status == "error" else [judgement_key(judge_id, case) for case in cases]
-        yield replace(outcome, judgements=tuple(said[key] for key in keys if key in said))

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from cpbench.evaluate import evaluate, judge_saved
 from cpbench.chat.paying import Paying
+from cpbench.evaluate import evaluate, judge_saved
 from cpbench.evaluate.judging import Judging
 from cpbench.flow.watch import Watching
 from cpbench.records import RunConfig
