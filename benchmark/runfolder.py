@@ -25,9 +25,9 @@ from typing import Any, TypeVar
 import yaml
 
 from cpbench.errors import UserError
-from cpbench.fingerprint import digest
+from cpbench.fingerprint import digest, judgement_key
 from cpbench.flow.ledger import Ledger, adapter, merge, write_whole
-from cpbench.records import Item, Judgement, ModelCard, Outcome, Prediction, Results, RunConfig, Task
+from cpbench.records import Case, Item, Judgement, ModelCard, Outcome, Prediction, Results, RunConfig, Task
 
 T = TypeVar("T")
 FREE = frozenset(
@@ -70,12 +70,33 @@ class Run:
         conditions = self.config.conditions or (self.card.condition,)
         return "audio" if "audio" in conditions else conditions[0]
 
-    def outcomes(self) -> Iterator[Outcome]:
-        """Every prediction with its item, in the order of the file."""
+    def outcomes(
+        self, *, condition: str | None = None, judge_id: str | None = None, repeats: int | None = None
+    ) -> Iterator[Outcome]:
+        """Every prediction (of one condition) with its item, and this judge's judgements of it; in the file's order.
+
+        `repeats`: so many judgements of an answer at most; None: as many as the judge was asked for of every item.
+        """
         items = {(item.task, item.id): item for item in self.items}
+        said = {} if judge_id is None else self._said(judge_id)
+        times = repeats or self.manifest.get("judges", {}).get(judge_id, {}).get("repeats") or 1
         for prediction in self.predictions:
-            if (item := items.get((prediction.task, prediction.item_id))) is not None:
+            item = items.get((prediction.task, prediction.item_id))
+            if item is None or condition not in (None, prediction.condition):
+                continue
+            if judge_id is None or prediction.status == "error":
                 yield Outcome(item, prediction)
+                continue
+            keys = [judgement_key(judge_id, case_of(item, prediction, repeat)) for repeat in range(times)]
+            yield Outcome(item, prediction, tuple(said[key] for key in keys if key in said))
+
+    def _said(self, judge_id: str) -> dict[str, Judgement]:
+        """One judge's judgements by key, without their long texts, which stay on disk."""
+        return {
+            one.key: dataclasses.replace(one, raw=None, reason=None, calls=())
+            for one in self.judgements
+            if one.judge_id == judge_id
+        }
 
     def note(self, **facts: Any) -> None:
         """Add facts to manifest.json."""
@@ -162,6 +183,12 @@ def merge_runs(folders: Sequence[Path], out: Path) -> Run:
     kept = {key: first.manifest[key] for key in shared if key in first.manifest}
     whole.note(**kept, wall_s=seconds, merged=[f"{part[0] + 1}/{part[1]}" for part in sorted(parts)])
     return whole
+
+
+def case_of(item: Item, prediction: Prediction, repeat: int = 0) -> Case:
+    """What a judge is asked of a prediction: a refused or cut-off answer is put to it as an empty one."""
+    answer = prediction.answer if prediction.status == "ok" else ""
+    return Case(item, answer, prediction.condition, repeat)
 
 
 def run_path(config: RunConfig) -> Path:
