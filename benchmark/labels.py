@@ -17,10 +17,10 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Literal
 
-from cpbench.lexicon import MARKDOWN, Term, concept_of, cue, names_of, plain, terms_of, union
+from cpbench.lexicon import MARKDOWN, Term, concept_of, cue, emotions, names_of, plain, terms_of, union
 from cpbench.reasoning import split_reasoning
 
-__all__ = ["extract_label", "labels_named", "split_reasoning"]
+__all__ = ["emotion_named", "extract_label", "labels_named", "split_reasoning"]
 
 Reading = Literal["asserted", "denied", "aside", "content"]
 # Bounded, since runaway answers repeat themselves without an end.
@@ -88,6 +88,22 @@ def labels_named(answer: str, options: Sequence[str]) -> tuple[str, ...]:
     options = tuple(options)
     mentions = [m for m in _reader(options).read(plain(answer)) if m.reading != "denied"]
     return tuple(dict.fromkeys([*_letters(answer, options), *(m.option for m in mentions)]))
+
+
+def emotion_named(label: str) -> str | None:
+    """Return the emotion that a label of any data set or classifier stands for, in our one spelling; None: none known.
+
+    >>> [emotion_named(label) for label in ("Angry", "生气/angry", "hap", "Freude", "male", "<unk>")]
+    ['anger', 'anger', 'happiness', 'happiness', None, None]
+    """
+    known = emotions()
+    name = plain(label)
+    return known.get(name) or next((known[part] for part in name.split("/") if part in known), None) or _known(name)
+
+
+def _known(name: str) -> str | None:
+    concept = concept_of(name)
+    return concept if concept in emotions().values() else None
 
 
 def _letters(answer: str, options: tuple[str, ...]) -> list[str]:

@@ -100,6 +100,13 @@ def concept_of(name: str) -> str | None:
 
 
 @cache
+def emotions() -> dict[str, str]:
+    """What names an emotion outright: the concepts that are emotions, and the short forms of corpora for them."""
+    shorts = _lexicon()["emotions"]
+    return {word: concept for concept, short in shorts.items() for word in (concept, *short)}
+
+
+@cache
 def _words_of(concept: str) -> re.Pattern[str]:
     return re.compile("|".join(f"(?:{_literal(word)})" for word in _lexicon()["concepts"][concept]["words"]))
 
