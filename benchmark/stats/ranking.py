@@ -48,7 +48,7 @@ def correlation(x: Array, y: Array, kind: Correlation, *, draws: int = 20000, se
     value = float((a * b).sum())
     exact = n <= EXACT
     orders = _all_orders(n) if exact else _drawn_orders(n, draws, seed)
-    shuffled = np.array([(a * _reordered(b, order)).sum() for order in orders])
+    shuffled = _reordered(b, orders) @ a.ravel()
     reached = int((np.abs(shuffled) >= abs(value) - 1e-9).sum())
     p = reached / len(orders) if exact else (reached + 1) / (len(orders) + 1)
     return Correlated(value, p, exact, n)
@@ -67,8 +67,11 @@ def _as_pearson(values: Array, kind: Correlation) -> Array:
     return unit
 
 
-def _reordered(made: Array, order: npt.NDArray[np.intp]) -> Array:
-    return made[order] if made.ndim == 1 else made[np.ix_(order, order)]
+def _reordered(made: Array, orders: npt.NDArray[np.intp]) -> Array:
+    """Under each of the orders (P, S): (P, S), or (P, S * S) for what belongs to pairs."""
+    if made.ndim == 1:
+        return made[orders]
+    return made[orders[:, :, None], orders[:, None, :]].reshape(len(orders), -1)
 
 
 def _all_orders(n: int) -> npt.NDArray[np.intp]:
