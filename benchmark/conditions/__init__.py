@@ -9,6 +9,7 @@ A condition is one string, its steps joined by "+" and applied from left to righ
 and, where they apply,
 
     IN: {"all": "prefix:30"}                 the group words it belongs to, and the string that it stands there with
+    KIND: Kind                               what of the item it leaves to the model; without: "changed"
     LEFT_OUT: str                            why it leaves an item out
     needs(argument) -> (what, spec) | None   what it must know beforehand: ("transcript", None), ("tags", annotator's
                                              spec) or ("wordings", None)
@@ -22,14 +23,31 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import ModuleType
+from typing import Literal, get_args
 
 from cpbench import parts
 from cpbench.conditions._wordings import read_wordings
+from cpbench.conditions.tags import tags_of
 from cpbench.errors import UserError
 from cpbench.records import Generation, Item, ModelCard, Request, Setting, Sound
 
-__all__ = ["Presented", "expanded", "groups", "idle", "needs", "present", "presented", "read_wordings"]
+__all__ = [
+    "Kind",
+    "Presented",
+    "expanded",
+    "groups",
+    "idle",
+    "kind",
+    "needs",
+    "present",
+    "presented",
+    "read_wordings",
+    "tags_of",
+]
 
+Kind = Literal["silent", "words", "other", "told", "part", "changed", "plain"]
+"""What of the item the model still gets: nobody's voice, its words as text, another clip, tags beside the voice, a part
+of the clip, the clip or the question changed, all of it. Of several steps the one counts that stands first here."""
 Need = tuple[str, str | None]
 """What has to be known of an item's clips or questions, and who says it; None: whoever the run names for it."""
 
@@ -81,12 +99,19 @@ def groups() -> dict[str, tuple[str, ...]]:
     return {word: tuple(sorted(names, key=_plain_first)) for word, names in sorted(found.items())}
 
 
-def expanded(words: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The conditions that are meant: (those named, those that only a group word stands for), each once."""
-    known, words = groups(), list(words)
-    named = tuple(dict.fromkeys(word for word in words if word not in known))
-    meant = dict.fromkeys(condition for word in words if word in known for condition in known[word])
-    return named, tuple(condition for condition in meant if condition not in named)
+def expanded(words: Iterable[str]) -> dict[str, bool]:
+    """The conditions that are meant, in their order: whether each was named, or only a group word stands for it."""
+    known, found = groups(), dict[str, bool]()
+    for word in words:
+        for condition in known.get(word, (word,)):
+            found[condition] = found.get(condition, False) or word not in known
+    return found
+
+
+def kind(condition: str) -> Kind:
+    """What of the item a condition leaves to the model. Raises UsageError for an unknown step."""
+    kinds: set[Kind] = {getattr(module, "KIND", "changed") for _, module, _ in _steps(condition)}
+    return next(one for one in get_args(Kind) if one in kinds)
 
 
 def needs(condition: str) -> tuple[Need, ...]:

@@ -8,6 +8,7 @@ from cpbench.records import Item, Request, Setting
 
 MEANING = "The item as it is."
 IN = {"all": "audio"}
+KIND = "plain"
 
 
 def change(items: Sequence[Item], requests: Sequence[Request], argument: str, setting: Setting) -> Iterable[Request]:

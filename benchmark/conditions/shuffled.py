@@ -12,6 +12,7 @@ from cpbench.records import Clip, Item, Request, Setting, Sound
 
 MEANING = "What the model answers when it hears somebody else: its score without the right clip."
 IN = {"all": "shuffled"}
+KIND = "other"
 LEFT_OUT = "no clip of another recording can be played in their clip's place"
 NEAREST = 5
 """A donor is drawn among so many that are nearest in length, and all that are as near as the last of them."""

@@ -9,6 +9,7 @@ from cpbench.records import Item, Request, Setting
 
 MEANING = "A high score proves that the words suffice for this model; a low one proves nothing."
 IN = {"all": "transcript"}
+KIND = "words"
 LEFT_OUT = "nobody knows their words"
 
 
