@@ -38,6 +38,7 @@ __all__ = [
     "groups",
     "idle",
     "kind",
+    "meaning",
     "needs",
     "present",
     "presented",
@@ -112,6 +113,11 @@ def kind(condition: str) -> Kind:
     """What of the item a condition leaves to the model. Raises UsageError for an unknown step."""
     kinds: set[Kind] = {getattr(module, "KIND", "changed") for _, module, _ in _steps(condition)}
     return next(one for one in get_args(Kind) if one in kinds)
+
+
+def meaning(condition: str) -> str:
+    """What a difference to a condition says, and no more: the sentences of its steps."""
+    return " ".join(dict.fromkeys(module.MEANING for _, module, _ in _steps(condition)))
 
 
 def needs(condition: str) -> tuple[Need, ...]:
