@@ -4,46 +4,95 @@
 
 A spec is NAME, NAME/ARGUMENT or NAME:ARGUMENT, where NAME is a file of this folder or an entry point of the group
 `cpbench.annotators`, and the argument its first option; or FILE.py:CLASS.
+
+An annotator may also have:
+    sampling_rate: int     Hz at which it is given its sounds; else 16 kHz
+    relative: bool         whether what it says of a sound depends on the others that it is given
 """
 
 from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, cast
 
 from cpbench import parts
 from cpbench.audio import load
-from cpbench.errors import UsageError, UserError
+from cpbench.errors import BadClip, UsageError, UserError
 from cpbench.flow.ledger import Ledger
 from cpbench.parts import Annotator
-from cpbench.records import Annotation, Clip, Heard, Sound
+from cpbench.records import Annotation, Clip, Heard, Sound, Tag, Word
 
-__all__ = ["annotate", "load_annotator", "load_recogniser"]
+__all__ = ["annotate", "fill_in", "key_of", "load_annotator", "load_recogniser"]
 
 
-def annotate(clips: Iterable[Clip], annotator: Annotator, ledger: Ledger[Annotation]) -> Iterator[Annotation]:
+def annotate(
+    clips: Iterable[Clip],
+    annotator: Annotator,
+    ledger: Ledger[Annotation],
+    *,
+    failed: Callable[[Clip, BadClip], None] | None = None,
+) -> Iterator[Annotation]:
     """Annotate each distinct clip that the ledger does not hold yet, and yield each annotation once it is on disk.
 
-    The ledger is one annotator's. Raises BadClip for a clip that cannot be decoded, and UserError for a ledger that
-    holds what another annotator said.
+    The ledger is one annotator's, with one set of options. A clip that cannot be decoded goes to `failed`, and the
+    others go on; without `failed` its BadClip is raised. An annotator whose annotations hang together (`relative`) is
+    given every clip again where one is missing. Raises UserError for a ledger that holds what another annotator said.
     """
     if other := next((said.annotator for said in ledger if said.annotator != annotator.name), None):
         raise UserError(f"{ledger.path} holds what {other} said, not {annotator.name}", mend="another folder")
-    rate = getattr(annotator, "sampling_rate", 16000)
-
-    def sounds() -> Iterator[Heard]:
-        asked: set[str] = set()
-        for clip in clips:
-            key = clip.sha256 or clip.path
-            if key not in ledger and key not in asked:
-                asked.add(key)
-                yield load(Sound(clip), rate)
-
-    for said in annotator.annotate(sounds()):
+    wanted = {key_of(clip): clip for clip in clips}
+    missing = [key for key in wanted if key not in ledger]
+    if getattr(annotator, "relative", False) and missing:
+        missing = list(wanted)
+    for said in annotator.annotate(_decoded((wanted[key] for key in missing), annotator, failed)):
         ledger.append(said)
         yield said
+
+
+def key_of(clip: Clip) -> str:
+    """What a clip's annotations are known by: the sha256 of its bytes, or its path where it cannot be read."""
+    return clip.sha256 or clip.path
+
+
+def fill_in(clip: Clip, annotations: Iterable[Annotation]) -> Clip:
+    """The clip with its blanks filled: the tags of all, a transcript where it has none, each tag's words by time.
+
+    The tags of an annotator take the place of those that it gave before, in whatever revision. A word belongs to the
+    tags that hold its middle.
+    """
+    said = list(annotations)
+    again = {one.annotator.split("@")[0] for one in said}
+    tags = [tag for tag in clip.tags if tag.source.split("@")[0] not in again]
+    tags += [tag for one in said for tag in one.tags]
+    words = next((one.words for one in said if one.words), ())
+    transcripts = (one.transcript for one in said if one.transcript is not None)
+    return dataclasses.replace(
+        clip,
+        tags=tuple(_with_words(tag, words) for tag in tags),
+        transcript=clip.transcript if clip.transcript is not None else next(transcripts, None),
+    )
+
+
+def _with_words(tag: Tag, words: tuple[Word, ...]) -> Tag:
+    inside = [word.text for word in words if tag.start <= (word.start + word.end) / 2 < tag.end]
+    return dataclasses.replace(tag, text=" ".join(inside)) if inside and tag.text is None else tag
+
+
+def _decoded(
+    clips: Iterable[Clip], annotator: Annotator, failed: Callable[[Clip, BadClip], None] | None
+) -> Iterator[Heard]:
+    rate = getattr(annotator, "sampling_rate", 16000)
+    for clip in clips:
+        try:
+            heard = load(Sound(clip), rate)
+        except BadClip as error:
+            if failed is None:
+                raise
+            failed(clip, error)
+            continue
+        yield heard
 
 
 def load_annotator(spec: str, options: Mapping[str, str] | None = None) -> Annotator:

@@ -13,7 +13,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from cpbench.annotators._windows import Piece, Windows
+from cpbench.annotators._windows import Windows
 from cpbench.audio import Track, pitch
 from cpbench.records import Annotation, Clip, Heard, Tag
 
@@ -30,10 +30,10 @@ class Acoustic:
     """`window`, `hop`, `context`, `speech`: see `Windows`; by default one tag a clip.
 
     Five measures of a stretch are each taken against the mean and the standard deviation of the speaker's stretches:
-    energy as the level of its voiced frames and as the balance of its spectrum, which loud voices shift upwards whatever
-    the microphone's gain; the median of the pitch, and its spread; syllables in a second. Their mean is brought to -1 to
-    1 by tanh: 0 is how this speaker usually sounds. Where the level was evened (most corpora bring each clip's peak to
-    full scale) the level is left out, for it then says the opposite.
+    energy as the level of its voiced frames and as the balance of its spectrum, which a loud voice shifts upwards
+    whatever the microphone's gain; the median of the pitch, and its spread; syllables in a second. Their mean goes
+    to -1 to 1 by tanh: 0 is how this speaker usually sounds. Where the level was evened (most corpora bring each clip's
+    peak to full scale) it is left out, for it then says the opposite.
 
     A speaker who is not named is the recording; of whom there are fewer than five stretches, all stretches together
     are the comparison. So everything is heard before anything is said, and it depends on the other clips (`relative`).

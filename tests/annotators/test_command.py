@@ -38,5 +38,5 @@ def test_each_sound_gets_its_words_and_an_error_gets_none(tmp_path: Path, heard:
 
 
 def test_a_reply_without_words_is_shown(tmp_path: Path, heard: Any) -> None:
-    with pytest.raises(UserError, match='neither "transcript" nor "error"'):
+    with pytest.raises(UserError, match='neither "transcript", "words", "tags" nor "error"'):
         list(recogniser(tmp_path, PROGRAM.replace('"transcript"', '"text"')).annotate([heard()]))
