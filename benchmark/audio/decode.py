@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from cpbench.audio.resampling import resample
 from cpbench.errors import BadClip, UserError
 from cpbench.records import Clip, Heard, Sound
 
@@ -35,16 +36,16 @@ def load(sound: Sound, sampling_rate: int) -> Heard:
 
     The wave is float32 (T,), mono, at `sampling_rate`, in [-1, 1]: what lies beyond is clipped, for resampling may
     overshoot. Raises BadClip with a plain reason: missing, empty, not decodable, cut short, without samples, shorter
-    than 0.1 s, or with samples that are not numbers.
+    than 0.1 s, with samples that are not numbers, or what an effect cannot be done to.
     """
     wave, rate = _decode(sound.clip)
     _check(wave, rate, sound.clip.path)
-    if rate != sampling_rate:
-        import soxr
-
-        wave = soxr.resample(wave, rate, sampling_rate, quality="HQ")
+    wave = resample(wave, rate, sampling_rate)
     for effect in sound.effects:
-        wave = effect(wave, sampling_rate)
+        try:
+            wave = effect(wave, sampling_rate)
+        except BadClip as error:
+            raise BadClip(f"{sound.clip.path}: {error}") from None
     if sound.effects:
         _check(wave, sampling_rate, f"{sound.clip.path} after {', '.join(map(repr, sound.effects))}")
     return Heard(sound, np.clip(wave, -1.0, 1.0).astype(np.float32, copy=False), sampling_rate)

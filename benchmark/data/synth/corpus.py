@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cpbench.audio import opus_bytes
 from cpbench.data.synth import questions
 from cpbench.data.synth.grammar import Part, Slot
-from cpbench.data.synth.ogg import opus_bytes
 from cpbench.data.synth.questions import Question, Spoken
 from cpbench.data.synth.scripts import Script, Sizes, scripts
 from cpbench.data.synth.voices import EMOTIONS, SAMPLING_RATE, Manner, speak

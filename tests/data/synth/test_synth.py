@@ -10,10 +10,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-import soundfile
 
+from cpbench.audio import opus_bytes
 from cpbench.data.synth import Sizes, build, scripts, take
-from cpbench.data.synth.ogg import opus_bytes, without_serial
 from cpbench.data.synth.voices import EMOTIONS, ESPEAK_VERSION, espeak_version, voices
 
 DEMO = Path(str(files("cpbench.tasks"))) / "demo"
@@ -118,22 +117,3 @@ def test_emotions_sound_as_they_are_defined() -> None:
     seconds = {name: np.mean([len(wave) / 16000 for wave in waves]) for name, waves in by_emotion.items()}
     assert level["anger"] - level["sadness"] == pytest.approx(14.0, abs=2.5)
     assert max(seconds.values()) < 1.12 * min(seconds.values())
-
-
-def test_ogg_bytes_depend_on_the_samples_alone(tmp_path: Path) -> None:
-    wave = (0.1 * np.random.default_rng(0).standard_normal(16000)).astype(np.float32)
-    data = opus_bytes(wave, 16000)
-    assert data == opus_bytes(wave, 16000)
-    assert without_serial(data) == data
-    (tmp_path / "a.ogg").write_bytes(data)
-    heard, rate = soundfile.read(tmp_path / "a.ogg")  # libsndfile checks every page's checksum
-    assert (len(heard), rate) == (16000, 16000)
-
-
-def test_a_wrong_checksum_would_not_be_read(tmp_path: Path) -> None:
-    """The control of the test above: a page with another checksum is dropped."""
-    data = bytearray(opus_bytes(np.zeros(16000, np.float32), 16000))
-    data[22] ^= 0xFF
-    (tmp_path / "a.ogg").write_bytes(data)
-    with pytest.raises(soundfile.LibsndfileError):
-        soundfile.read(tmp_path / "a.ogg")
