@@ -24,7 +24,7 @@ from cpbench.flow.ledger import Ledger
 from cpbench.parts import Annotator
 from cpbench.records import Annotation, Clip, Heard, Sound, Tag, Word
 
-__all__ = ["annotate", "fill_in", "key_of", "load_annotator", "load_recogniser"]
+__all__ = ["annotate", "fill_in", "key_of", "load_annotator", "load_recogniser", "options_of"]
 
 
 def annotate(
@@ -44,7 +44,7 @@ def annotate(
         raise UserError(f"{ledger.path} holds what {other} said, not {annotator.name}", mend="another folder")
     wanted = {key_of(clip): clip for clip in clips}
     missing = [key for key in wanted if key not in ledger]
-    if getattr(annotator, "relative", False) and missing:
+    if getattr(annotator, "relative", False) and any(_decodes(wanted[key], annotator) for key in missing):
         missing = list(wanted)
     for said in annotator.annotate(_decoded((wanted[key] for key in missing), annotator, failed)):
         ledger.append(said)
@@ -80,6 +80,10 @@ def _with_words(tag: Tag, words: tuple[Word, ...]) -> Tag:
     return dataclasses.replace(tag, text=" ".join(inside)) if inside and tag.text is None else tag
 
 
+def _decodes(clip: Clip, annotator: Annotator) -> bool:
+    return any(True for _ in _decoded([clip], annotator, lambda clip, error: None))
+
+
 def _decoded(
     clips: Iterable[Clip], annotator: Annotator, failed: Callable[[Clip, BadClip], None] | None
 ) -> Iterator[Heard]:
@@ -100,8 +104,7 @@ def load_annotator(spec: str, options: Mapping[str, str] | None = None) -> Annot
 
     Raises UsageError for a spec that is none, or an option that the annotator does not have.
     """
-    found = re.fullmatch(r"([\w-]+)[/:](.+)", spec, re.DOTALL)
-    name, argument = (found[1], found[2]) if found else (spec, None)
+    name, argument = _split(spec)
     part, given = parts.find("annotators", name), dict(options or {})
     if argument is not None:
         given = {_first_option(part, spec): argument, **given}
@@ -117,10 +120,31 @@ def load_recogniser(spec: str, options: Mapping[str, str] | None = None) -> Anno
     >>> load_recogniser("openai/whisper-large-v3").name
     'openai/whisper-large-v3'
     """
+    return load_annotator(spec if _named(spec) else f"asr/{spec}", options)
+
+
+def options_of(spec: str, *, recogniser: bool = False) -> frozenset[str]:
+    """The names of the options that an annotator's spec, or a recogniser's, takes.
+
+    >>> sorted(options_of("acoustic"))
+    ['context', 'hop', 'speech', 'window']
+    """
+    part = parts.find("annotators", _split(spec if not recogniser or _named(spec) else f"asr/{spec}")[0])
+    fields = dataclasses.fields(part) if dataclasses.is_dataclass(part) else ()
+    return frozenset(field.name for field in fields if field.init)
+
+
+def _split(spec: str) -> tuple[str, str | None]:
+    """The part's name, and what is behind it."""
+    found = re.fullmatch(r"([\w-]+)[/:](.+)", spec, re.DOTALL)
+    return (found[1], found[2]) if found else (spec, None)
+
+
+def _named(spec: str) -> bool:
+    """Whether a recogniser's spec names an annotator, and not a checkpoint."""
     name = re.split("[/:]", spec, maxsplit=1)[0]
     known = {name, name.replace("-", "_")} & set(parts.names("annotators")) and not spec.startswith((".", "/", "~"))
-    named = known or re.search(r"\.py(:|$)", spec) is not None
-    return load_annotator(spec if named else f"asr/{spec}", options)
+    return bool(known) or re.search(r"\.py(:|$)", spec) is not None
 
 
 def _first_option(part: Any, spec: str) -> str:

@@ -14,6 +14,7 @@ class Data(Commands):
     package: ClassVar[str] = "cpbench.cli.data"
     offered: ClassVar[Mapping[str, str]] = {
         "fetch": "Bring data sets and models into the Hub's cache, for a machine that will be offline.",
+        "annotate": "Say how the voice of each clip sounds, and when.",
     }
 
 
