@@ -30,7 +30,12 @@ STOREYS = {
     6: ["cli", "doctor", "lm_eval_bridge", "miniature", "__main__", ""],  # "": the package itself
 }
 STOREY = {room: storey for storey, rooms in STOREYS.items() for room in rooms}
-SIDEWAYS = {("chat", "flow"), ("models", "annotators"), ("report", "comparison")}  # and cli to the other doors
+SIDEWAYS = {  # and cli to the other doors
+    ("chat", "flow"),
+    ("models", "annotators"),
+    ("report", "comparison"),
+    ("evaluate", "comparison"),
+}
 DOORS = set(STOREYS[6])
 HEAVY = ["torch", "transformers", "datasets", "lm_eval", "openai", "anthropic", "matplotlib", "numpy", "pydantic"]
 ONLY_IN = {  # a library, and the rooms that may import it

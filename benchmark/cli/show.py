@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import click
 
+from cpbench.cli.listening import show_listening
 from cpbench.records import QTYPES, Results, Score
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ def show_results(run: Run, results: Results, *, as_json: bool) -> None:
             console.print(_table(f"{title}: LLM judges", judged, names))
         console.print(_floor(task, condition, results))
     console.print("In brackets: the 95 % interval, clustered by recording.", style="dim", markup=False)
+    show_listening(console, json.loads((run.folder / "results.json").read_text(encoding="utf-8"))["listening"])
     for judge, card in results.judges.items():
         console.print(f"judge {names.get(judge, '?')} ({judge[:8]}): {card}", markup=False)
     for warning in results.warnings:

@@ -10,6 +10,7 @@ from typing import Any, TypedDict
 from cpbench.metrics import find_metrics
 from cpbench.records import ModelCard, Results, Score, Task
 from cpbench.results.beside import Tally
+from cpbench.results.listening import ListeningEntry
 
 COSTS = frozenset(
     {"input_tokens", "output_tokens", "judge_calls", "judge_input_tokens", "judge_output_tokens", "money"}
@@ -102,7 +103,7 @@ ResultsFile = TypedDict(
         "run": str,
         # The model as it described itself.
         "model": dict[str, Any],
-        # The condition that "results" is about: "audio", or the one the model was made for.
+        # The condition that "results" is about: the one that the model was made for, "audio" for most.
         "condition": str,
         # Per task "metric,filter" and "metric_stderr,filter"; the filter is the judge's name, or "none".
         "results": dict[str, dict[str, Any]],
@@ -130,6 +131,8 @@ ResultsFile = TypedDict(
         "costs": dict[str, float | None],
         # Sentences that belong beside the scores.
         "warnings": list[str],
+        # Does the model listen? Null for a run with one condition.
+        "listening": ListeningEntry | None,
         # The resolved configuration of the run.
         "config": dict[str, Any],
     },
@@ -142,12 +145,14 @@ def to_lm_eval(
     judges: Mapping[str, Mapping[str, Any]] | None = None,
     tallies: Sequence[Tally] = (),
     config: Mapping[str, Any] | None = None,
+    listening: Mapping[str, Any] | None = None,
 ) -> ResultsFile:
     """Return results.json: plain JSON values, null for what is not a number.
 
-    `judges` says who each judge_id is: its name, spec, statuses, noise. `results` holds the condition `audio` where the
-    run has it, else the one that the model was made for, else the first. No number is made for a group of tasks: their
-    scores are not of one kind.
+    `judges` says who each judge_id is: its name, spec, statuses, noise; `listening` is a run's listening report as
+    plain values. `results` holds the condition that the model
+    was made for where the run has it (`audio`, or an explicit checkpoint's tags), else `audio`, else the first. No
+    number is made for a group of tasks: their scores are not of one kind.
     """
     known = judges or {}
     names = _judge_names(results, {judge_id: about["name"] for judge_id, about in known.items()})
@@ -191,6 +196,7 @@ def to_lm_eval(
         "throughput": {key: value for key, value in results.usage.items() if key not in COSTS},
         "costs": {key: value for key, value in results.usage.items() if key in COSTS},
         "warnings": list(results.warnings),
+        "listening": listening,  # type: ignore[typeddict-item]
         "config": dict(config or {}),
     }
     plain: ResultsFile = _plain(made)
@@ -203,7 +209,7 @@ def _conditions(scores: Iterable[Score]) -> list[str]:
 
 def _main_condition(scores: Iterable[Score], model: ModelCard) -> str:
     present = _conditions(scores)
-    return next((each for each in ("audio", model.condition, *present) if each in present), model.condition)
+    return next((each for each in (model.condition, "audio", *present) if each in present), model.condition)
 
 
 def _judge_names(results: Results, specs: Mapping[str, str]) -> dict[str, str]:
