@@ -10,6 +10,7 @@ from typing import Any
 
 from cpbench import results
 from cpbench.chat.prices import Tally
+from cpbench.comparison import Judged, listening
 from cpbench.conditions import present
 from cpbench.engine import check_hearing, hearing_turns, part_of, predict, rendered
 from cpbench.errors import UserError
@@ -168,9 +169,20 @@ def score(run: Run) -> Run:
         judges={one.judge_id: {**one.about, **one.facts} for one in judged},
         tallies=results.tally(outcomes, run.tasks),
         config=run.settings,
+        listening=_listening(run, outcomes),
     )
     write_json(run.folder / "results.json", layout)
     return dataclasses.replace(run, results=made)
+
+
+def _listening(run: Run, outcomes: Sequence[Outcome]) -> dict[str, Any] | None:
+    """Does the model listen? None where the run has one condition, and so nothing to hold it against."""
+    judged = [
+        Judged(about["name"], judge_id, about["correct_score"], list(run.outcomes(judge_id=judge_id)))
+        for judge_id, about in run.manifest.get("judges", {}).items()
+    ]
+    found = listening(outcomes, run.tasks, run.items, main=run.main_condition, judged=judged)
+    return found.plain() if found else None
 
 
 def _baselines(run: Run) -> dict[str, tuple[Score, ...]]:
