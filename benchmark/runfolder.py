@@ -17,7 +17,7 @@ import os
 import platform
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -27,13 +27,19 @@ import yaml
 from cpbench.errors import UserError
 from cpbench.fingerprint import digest, judgement_key
 from cpbench.flow.ledger import Ledger, adapter, merge, write_whole
-from cpbench.records import Case, Item, Judgement, ModelCard, Outcome, Prediction, Results, RunConfig, Task
+from cpbench.records import Annotation, Case, Item, Judgement, ModelCard, Outcome, Prediction, Results, RunConfig, Task
 
 T = TypeVar("T")
+GROWING = ("asr", "paraphrases")
+"""What a run may be given when it goes on, and keeps: another value means other questions, and is refused."""
 FREE = frozenset(
-    {"out", "limit", "strict", "hearing_check", "third_party_ok", "judges", "judge_prompt", "judge_options"}
+    {
+        *("out", "limit", "strict", "hearing_check", "third_party_ok", "judges", "judge_prompt", "judge_options"),
+        *("conditions", "annotators", *GROWING),
+    }
 )
-"""What may change when a run goes on: where it lies, how far it goes, how strict it is, who judges it."""
+"""What may change when a run goes on: where it lies, how far it goes, how strict it is, who judges it; and conditions,
+which are added to those that it has."""
 PACKAGES = ("torch", "transformers", "datasets", "lm-eval", "numpy", "soundfile", "soxr", "peft", "accelerate")
 
 
@@ -66,9 +72,18 @@ class Run:
 
     @property
     def main_condition(self) -> str:
-        """What the results are about: `audio` where the run has it, else the first condition."""
+        """What the results are about: the condition that the model was made for where the run has it.
+
+        That is `audio`, or an explicit checkpoint's tags. Else `audio`, else the first; so no condition that is added
+        to a run changes what its results are about.
+        """
         conditions = self.config.conditions or (self.card.condition,)
-        return "audio" if "audio" in conditions else conditions[0]
+        return next(one for one in (self.card.condition, "audio", *conditions) if one in conditions)
+
+    @property
+    def loaded(self) -> list[tuple[Task, list[Item]]]:
+        """The tasks, each with its items, as the run has them."""
+        return [(task, [item for item in self.items if item.task == task.name]) for task in self.tasks]
 
     def outcomes(
         self, *, condition: str | None = None, judge_id: str | None = None, repeats: int | None = None
@@ -98,6 +113,12 @@ class Run:
             if one.judge_id == judge_id
         }
 
+    def keep(self, tasks: Sequence[tuple[Task, Sequence[Item]]], *, write: bool) -> None:
+        """Take the items as they are now, with what annotators said of their clips; `write`: into items.jsonl too."""
+        self.items = tuple(item for _, items in tasks for item in items)
+        if write:
+            write_whole(self.folder / "items.jsonl", b"".join(_dump(item) + b"\n" for item in self.items))
+
     def note(self, **facts: Any) -> None:
         """Add facts to manifest.json."""
         self.manifest = {**self.manifest, **facts}
@@ -123,9 +144,20 @@ def open_run(config: RunConfig, tasks: Sequence[tuple[Task, Sequence[Item]]], *,
     )
     if rank in (None, 0):
         write_whole(folder / "run.yaml", yaml.safe_dump(_plain(config), sort_keys=False, allow_unicode=True).encode())
-        write_whole(folder / "items.jsonl", b"".join(_dump(item) + b"\n" for item in run.items))
+        run.keep(tasks, write=True)
         run.note(tasks=[_plain(task) for task in kept], environment=environment(), arguments=sys.argv[1:])
     return run
+
+
+def continued(config: RunConfig) -> tuple[RunConfig, tuple[str, ...]]:
+    """The configuration with what earlier starts of the same run gave it and this one leaves open, and the conditions
+    that it has had so far."""
+    path = run_path(config) / "run.yaml"
+    if not path.is_file():
+        return config, ()
+    before = _config(path)
+    kept = {key: getattr(config, key) or getattr(before, key) for key in GROWING}
+    return dataclasses.replace(config, **kept), before.conditions
 
 
 def load_run(folder: Path) -> Run:
@@ -167,9 +199,20 @@ def merge_runs(folders: Sequence[Path], out: Path) -> Run:
     parts = [run.config.shard for run in runs]
     if doubled := next((part for part in parts if parts.count(part) > 1), None):
         raise UserError(f"shard {doubled[0] + 1}/{doubled[1]} is given twice")
-    items = {(item.task, item.id): item for run in runs for item in run.items}
+    items: dict[tuple[str, str], Item] = {}
+    for item in (item for run in runs for item in run.items):
+        items[item.task, item.id] = _known_of(item, items.get((item.task, item.id), item))
     tasks = [(task, [item for item in items.values() if item.task == task.name]) for task in first.tasks]
-    whole = open_run(dataclasses.replace(first.config, shard=(0, 1), out=str(out)), tasks)
+    config = dataclasses.replace(
+        first.config,
+        shard=(0, 1),
+        out=str(out),
+        conditions=tuple(dict.fromkeys(name for run in runs for name in run.config.conditions)),
+        asr=next((run.config.asr for run in runs if run.config.asr), None),
+        paraphrases=next((run.config.paraphrases for run in runs if run.config.paraphrases), None),
+    )
+    whole = open_run(config, tasks)
+    _bring_annotations(runs, whole)
     with whole.predictions, whole.judgements:
         for run in runs:
             for prediction in run.predictions:
@@ -179,8 +222,10 @@ def merge_runs(folders: Sequence[Path], out: Path) -> Run:
                 if judgement.key not in whole.judgements:
                     whole.judgements.append(judgement)
     seconds = sum(run.manifest.get("wall_s", 0.0) for run in runs)
-    shared = ("model", "asked_in_all", "hearing_check", "prompts", "judges")
+    shared = ("model", "asked_in_all", "hearing_check", "prompts", "judges", "wordings")
     kept = {key: first.manifest[key] for key in shared if key in first.manifest}
+    kept["left_out"] = _left_out(run.manifest.get("left_out", ()) for run in runs)
+    kept["annotations"] = _annotators(run.manifest.get("annotations", ()) for run in runs)
     whole.note(**kept, wall_s=seconds, merged=[f"{part[0] + 1}/{part[1]}" for part in sorted(parts)])
     return whole
 
@@ -189,6 +234,49 @@ def case_of(item: Item, prediction: Prediction, repeat: int = 0) -> Case:
     """What a judge is asked of a prediction: a refused or cut-off answer is put to it as an empty one."""
     answer = prediction.answer if prediction.status == "ok" else ""
     return Case(item, answer, prediction.condition, repeat)
+
+
+def _known_of(item: Item, other: Item) -> Item:
+    """An item with what either shard knows of its clips: each has only its own part's words and tags made."""
+    clips = [
+        dataclasses.replace(
+            clip,
+            transcript=twin.transcript if clip.transcript is None else clip.transcript,
+            tags=max(clip.tags, twin.tags, key=len),
+        )
+        for clip, twin in zip(item.clips, other.clips, strict=True)
+    ]
+    return dataclasses.replace(item, clips=tuple(clips))
+
+
+def _bring_annotations(runs: Sequence[Run], whole: Run) -> None:
+    """Copy what annotators said into the merged run, so that it goes on without them."""
+    for name in sorted({path.name for run in runs for path in (run.folder / "annotations").glob("*.jsonl")}):
+        with Ledger(whole.folder / "annotations" / name, Annotation) as ledger:
+            for run in runs:
+                for said in Ledger(run.folder / "annotations" / name, Annotation):
+                    if said.key not in ledger:
+                        ledger.append(said)
+
+
+def _left_out(shards: Iterable[Sequence[Mapping[str, Any]]]) -> list[dict[str, Any]]:
+    """What any shard left out, once: what cannot be asked at all stands in every shard."""
+    found: dict[tuple[str, str, str], dict[str, Any]] = {}
+    for out in (out for shard in shards for out in shard):
+        place = (out["condition"], out["task"], out["why"])
+        before = found.get(place, {**out, "items": []})
+        found[place] = {**before, "items": list(dict.fromkeys([*before["items"], *out["items"]]))}
+    return list(found.values())
+
+
+def _annotators(shards: Iterable[Sequence[Mapping[str, Any]]]) -> list[dict[str, Any]]:
+    """What each annotator made, over all shards."""
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for made in (made for shard in shards for made in shard):
+        before = found.setdefault((made["what"], made["spec"]), {**made, "clips": 0, "failed": 0, "empty": 0})
+        for key in ("clips", "failed", "empty"):
+            before[key] += made[key]
+    return list(found.values())
 
 
 def run_path(config: RunConfig) -> Path:
@@ -240,6 +328,10 @@ def _admit(folder: Path, config: RunConfig, tasks: Sequence[Task]) -> dict[str, 
 def _differences(a: RunConfig, b: RunConfig, *, but: set[str]) -> str | None:
     """The first setting in which two configurations differ, in words."""
     before, after = _identity(a), _identity(b)
+    for key in GROWING:
+        old, new = getattr(a, key), getattr(b, key)
+        if old and new and _absolute(old) != _absolute(new):
+            return f"{key} was {old!r} and is {new!r}"
     for key in before:
         if key not in but and before[key] != after[key]:
             return f"{key} was {before[key]!r} and is {after[key]!r}"

@@ -43,9 +43,21 @@ COUNT = click.IntRange(min=1)
     "conditions",
     multiple=True,
     metavar="C",
-    help="What is done to each item: audio, silence, transcript, tags:gold, ...",
+    help="What is done to each item, a column each: audio, silence, shuffled, transcript, prefix:30, flat, noise:10db, "
+    "paraphrase:1, tags:gold, ... or `all`, `perturbations`; repeatable. A run that exists gets them added.",
 )
-@click.option("--tags", metavar="none|gold|wrong", help="Emotion tags in the prompt: short for --condition tags:...")
+@click.option(
+    "--tags",
+    multiple=True,
+    metavar="none|gold|wrong|MODEL",
+    help="Emotion tags in the prompt: short for --condition tags:...; MODEL is an annotator, which makes them.",
+)
+@click.option(
+    "--asr",
+    metavar="SPEC",
+    help="Recognise the words of clips without a transcript: a checkpoint, command:PROGRAM, ...",
+)
+@click.option("--paraphrases", metavar="FILE", help='Other wordings: JSONL of {"question": ..., "paraphrases": [...]}.')
 @click.option(
     "--limit", type=COUNT, metavar="N", help="N items a task, drawn by seed, stratified by type; can be raised later."
 )

@@ -83,7 +83,7 @@ def configured(flags: Mapping[str, Any]) -> RunConfig:
         if "batch_size" in options:
             raise UsageError("--batch-size and -M batch_size= say the same thing; give one")
         options["batch_size"] = flags["batch_size"]
-    conditions = [*flags["conditions"], *([f"tags:{flags['tags']}"] if flags["tags"] else [])]
+    conditions = [*flags["conditions"], *(f"tags:{source}" for source in flags["tags"])]
     return RunConfig(
         model=flags["model"],
         tasks=_tasks(flags["tasks"], flags["model"]),
@@ -96,6 +96,8 @@ def configured(flags: Mapping[str, Any]) -> RunConfig:
         out=flags["out"],
         limit=flags["limit"],
         shard=shard(flags["shard"]),
+        asr=flags["asr"],
+        paraphrases=flags["paraphrases"],
         seed=flags["seed"],
         strict=flags["strict"],
         hearing_check=flags["hearing_check"],

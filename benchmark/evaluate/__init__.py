@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -14,7 +15,9 @@ from cpbench.comparison import Judged, listening
 from cpbench.conditions import present
 from cpbench.engine import check_hearing, hearing_turns, part_of, predict, rendered
 from cpbench.errors import UserError
+from cpbench.evaluate.blanks import blanks_of, fill, guessed, needed
 from cpbench.evaluate.judging import Bench, Judging, note_cost, noted, open_bench, verdicts
+from cpbench.evaluate.wording import Loaded, setting_of, spoken, wanted, without, word, wordings_digest
 from cpbench.flow.ranks import Ranks, ranks
 from cpbench.flow.stopping import Stopped
 from cpbench.flow.watch import Watch, Watching
@@ -22,7 +25,6 @@ from cpbench.models import BASELINES, load_model
 from cpbench.parts import Model
 from cpbench.records import (
     HearingCheck,
-    Item,
     ModelCard,
     Outcome,
     Prediction,
@@ -31,13 +33,10 @@ from cpbench.records import (
     RunConfig,
     Score,
     Setting,
-    Task,
     Turn,
 )
-from cpbench.runfolder import Run, open_run, write_json
+from cpbench.runfolder import Run, continued, open_run, write_json
 from cpbench.tasks import check_rights, load_tasks
-
-Loaded = Sequence[tuple[Task, Sequence[Item]]]
 
 
 def evaluate(config: RunConfig, watching: Watching | None = None) -> Run:
@@ -57,11 +56,8 @@ def evaluate(config: RunConfig, watching: Watching | None = None) -> Run:
         ok=config.third_party_ok,
         flag="--third-party-ok",
     )
-    whole = _requests(config, model, tasks)
-    requests = part_of(whole, config.shard)
-    if not requests:
-        raise UserError("there is nothing to ask", mend="a larger --limit, or fewer shards")
-    run = _opened(config, tasks, place, {"asked_in_all": len(whole), "model": _described(model)})
+    run, requests = _prepared(config, model, tasks, place=place, watching=watching)
+    config, tasks = run.config, run.loaded
     with run.predictions, run.judgements:
         benches = [open_bench(run, judging) for judging in _judgings(config)]
         if place.first:
@@ -149,7 +145,8 @@ def score(run: Run) -> Run:
     outcomes = list(run.outcomes())
     usage = {key: float(run.manifest[key]) for key in ("wall_s", "items_per_second") if key in run.manifest}
     caveats = results.caveats(outcomes, run.tasks, partial=run.config.limit is not None)
-    said: tuple[str, ...] = (*_unasked(run, len(outcomes)), *caveats)
+    items = Counter(item.task for item in run.items)
+    said: tuple[str, ...] = (*_unasked(run, len(outcomes)), *spoken(run.manifest, items), *caveats)
     judged = verdicts(run)
     for one in judged:
         usage |= {key: usage.get(key, 0.0) + value for key, value in one.usage.items()}
@@ -202,27 +199,57 @@ def _baselines(run: Run) -> dict[str, tuple[Score, ...]]:
 def _unasked(run: Run, answered: int) -> list[str]:
     """What must be said of a run that has not asked everything yet: one shard, or one that was stopped."""
     asked = run.manifest.get("asked_in_all", answered)
+    asked -= sum(len(out["items"]) for out in run.manifest.get("left_out", ()))
     if answered >= asked:
         return []
     return [f"{asked - answered} of {asked} questions are not answered: a shard is missing, or the run was stopped"]
 
 
-def _requests(config: RunConfig, model: Model, tasks: Loaded) -> list[Request]:
-    """Every item under every condition, worded for the model."""
-    setting = Setting(config.seed, model.card.tag_template, trained_on=model.card.trained_on)
-    conditions = config.conditions or (model.card.condition,)
-    return [
-        request
-        for condition in conditions
-        for task, items in tasks
-        for request in present(items, condition, setting, dataclasses.replace(task.generation, seed=config.seed))
-    ]
+def _prepared(
+    config: RunConfig, model: Model, tasks: Loaded, *, place: Ranks, watching: Watching
+) -> tuple[Run, list[Request]]:
+    """Open the run, have its blanks filled, and word what this shard asks.
+
+    What is shared among shards is decided before anything is recognised, as if every blank could be filled.
+    """
+    config, earlier = continued(config)
+    conditions = wanted(config, model.card, earlier)
+    setting, blanks = setting_of(config, model.card), blanks_of(conditions, config.asr)
+    draft = word(guessed(tasks, blanks), conditions, setting)
+    mine = part_of(draft.requests, config.shard)
+    if not mine:
+        raise UserError("there is nothing to ask", mend="a larger --limit, or fewer shards")
+    blanks = blanks_of(draft.conditions, config.asr)
+    asr = config.asr if any(blank.what == "transcript" for blank in blanks) else None
+    facts = {"asked_in_all": draft.pairs, "model": _described(model)}
+    facts["wordings"] = wordings_digest(draft.conditions, setting)
+    run = _opened(dataclasses.replace(config, conditions=draft.conditions, asr=asr), tasks, place, facts)
+    final, notes = draft, tuple[dict[str, Any], ...]()
+    if blanks:
+        folder = run.folder / "annotations"
+        filled = fill(tasks, needed(blanks, mine, tasks), folder, place=place, watching=watching)
+        final, notes = (
+            word(filled.tasks, conditions, dataclasses.replace(setting, annotators=filled.sources)),
+            filled.notes,
+        )
+        run.keep(filled.tasks, write=place.first)
+    keys = frozenset(request.key for request in mine)
+    if place.first:
+        left_out = without(draft, final, keys)
+        run.note(left_out=[dataclasses.asdict(one) for one in left_out], annotations=notes)
+        for said in spoken(run.manifest, {task.name: len(items) for task, items in tasks}):
+            watching.watch.say(said)
+        if config.asr and asr is None:
+            watching.watch.say(f"--asr {config.asr}: no condition of this run needs words")
+    return run, [request for request in final.requests if request.key in keys]
 
 
 def _opened(config: RunConfig, tasks: Loaded, place: Ranks, facts: Mapping[str, Any]) -> Run:
     """The run's folder: made by the first rank, with what the others have to know, then opened by them."""
     if place.first:
         run = open_run(config, tasks, rank=None if place.count == 1 else 0)
+        if run.manifest.get("wordings") not in (None, facts["wordings"]):
+            raise UserError("the questions had other wordings when this run was begun", mend="another --out")
         run.note(**facts)
         place.barrier()
         return run
