@@ -21,6 +21,7 @@ COMMANDS: Mapping[str, str] = {
     "run": "Run a model on some tasks, and score its answers.",
     "merge": "Bring the shards of one run together.",
     "report": "Score a run again, and show its results.",
+    "compare": "Compare runs on the same items: who is better, and what can be told at all.",
     "judge": "LLM judges: score saved answers, and the judges' prompts.",
     "tasks": "List the tasks, or show one.",
     "data": "Prepare data: fetch, annotate and condense them, and make questions of them.",
