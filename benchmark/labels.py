@@ -12,15 +12,15 @@ from __future__ import annotations
 import dataclasses
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Literal
 
-from cpbench.lexicon import MARKDOWN, Term, concept_of, cue, emotions, names_of, plain, terms_of, union
+from cpbench.lexicon import MARKDOWN, Term, concept_of, cue, emotions, falls_to, names_of, plain, terms_of, union
 from cpbench.reasoning import split_reasoning
 
-__all__ = ["emotion_named", "extract_label", "labels_named", "split_reasoning"]
+__all__ = ["emotion_among", "emotion_named", "extract_label", "labels_named", "split_reasoning"]
 
 Reading = Literal["asserted", "denied", "aside", "content"]
 # Bounded, since runaway answers repeat themselves without an end.
@@ -99,6 +99,15 @@ def emotion_named(label: str) -> str | None:
     known = emotions()
     name = plain(label)
     return known.get(name) or next((known[part] for part in name.split("/") if part in known), None) or _known(name)
+
+
+def emotion_among(label: str, labels: Collection[str]) -> str:
+    """Return the one of `labels` (our spelling) that takes in an emotion which is not among them; else `label` itself.
+
+    >>> emotion_among("excitement", {"happiness", "anger"}), emotion_among("fear", {"happiness", "anger"})
+    ('happiness', 'fear')
+    """
+    return falls_to(label, set(labels)) or label
 
 
 def _known(name: str) -> str | None:

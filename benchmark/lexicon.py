@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -114,17 +114,17 @@ def _words_of(concept: str) -> re.Pattern[str]:
 def _synonyms(concept: str | None, present: set[str | None]) -> Iterator[tuple[str, bool]]:
     """(pattern, sure) of every word for an option's concept, and for those that fall to it for want of an option."""
     for name, entry in _lexicon()["concepts"].items():
-        if concept is None or concept != _falls_to(name, present):
+        if concept is None or concept != falls_to(name, present):
             continue
         yield from ((_literal(word), True) for word in entry["words"])
         yield from ((pattern, True) for pattern in entry.get("patterns", ()))
         yield from ((_literal(word), False) for word in entry.get("weak", ()))
 
 
-def _falls_to(concept: str, present: set[str | None]) -> str | None:
+def falls_to(concept: str, present: Collection[str | None]) -> str | None:
     """The concept among those present that a concept's words name."""
     concepts = _lexicon()["concepts"]
-    seen: str | None = concept
+    seen: str | None = concept if concept in concepts else None
     while seen is not None and seen not in present:
         if concepts[seen].get("unless") in present:
             return None

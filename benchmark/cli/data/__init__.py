@@ -15,6 +15,9 @@ class Data(Commands):
     offered: ClassVar[Mapping[str, str]] = {
         "fetch": "Bring data sets and models into the Hub's cache, for a machine that will be offline.",
         "annotate": "Say how the voice of each clip sounds, and when.",
+        "condense": "Keep what is rich in emotion, as the annotators agree.",
+        "generate": "Make questions with answers from clips with words and tags.",
+        "export": "Write questions in another training tool's layout.",
     }
 
 
