@@ -42,8 +42,7 @@ def change(items: Sequence[Item], requests: Sequence[Request], argument: str, se
             made.append(dataclasses.replace(request, text=f"{before}{wording}{after}"))
     if requests and not made:
         raise UserError(
-            f"no question of these {len(items)} items has another wording of number",
-            value=int(argument),
+            f"none of {len(items)} items has a {_nth(int(argument))} other wording of its question, {items[0].id} first",
             mend=f"--paraphrases FILE, with lines such as {EXAMPLE}",
         )
     return made
@@ -86,6 +85,10 @@ def _pattern(question: str) -> re.Pattern[str]:
             seen.add(piece)
             made += f"(?P<{piece}>{ANY if piece == 'options' else WORD})"
     return re.compile(made)
+
+
+def _nth(number: int) -> str:
+    return f"{number}{({1: 'st', 2: 'nd', 3: 'rd'}).get(number, 'th')}"
 
 
 def _check_options(item: Item, wording: str) -> None:

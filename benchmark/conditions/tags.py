@@ -34,8 +34,8 @@ def change(items: Sequence[Item], requests: Sequence[Request], argument: str, se
     heard = [[sound.clip for sound in request.sounds] for request in requests]
     heard = [clips or [*item.clips] for item, clips in zip(items, heard, strict=True)]
     known = [[tags_of(clip, sources) for clip in clips] for clips in heard]
-    labels = sorted({top(tag) for clips in known for tags in clips for tag in tags})
-    if items and not labels:
+    labels = sorted({label for clips in known for tags in clips for tag in tags if (label := top(tag)) is not None})
+    if items and not any(tags for clips in known for tags in clips):
         raise UserError(
             f"none of {len(items)} items has emotion tags from {min(sources)}, {items[0].id} first",
             mend="`emotion` in items.jsonl; or --tags MODEL, an annotator that makes them",
@@ -48,27 +48,33 @@ def change(items: Sequence[Item], requests: Sequence[Request], argument: str, se
         ]
     for item, request, tags in zip(items, requests, known, strict=True):
         if said := [tag for each in tags for tag in each]:
-            text, told = template.format(tags=worded(said), text=request.text), tuple(top(tag) for tag in in_time(said))
-            tagged = dataclasses.replace(request, text=text, told=told)
+            told = tuple(label for tag in in_time(said) if (label := top(tag)) is not None)
+            tagged = dataclasses.replace(request, text=template.format(tags=worded(said), text=request.text), told=told)
             made.append(tagged.flagged("leaked") if item.type == "DE" else tagged)
     if requests and not made:
-        raise UserError(f"no wrong tag can be drawn: every tag says {labels[0]!r}")
+        raise UserError(f"no wrong tag can be drawn: every tag says {', '.join(labels) or 'no emotion'}")
     return made
 
 
 def tags_of(clip: Clip, sources: Iterable[str]) -> list[Tag]:
     """The clip's tags from one of the sources, each named with its revision (`acoustic@1`) or without."""
-    return [tag for tag in clip.tags if {tag.source, tag.source.split("@")[0]} & {*sources}]
+    named = [tag for tag in clip.tags if {tag.source, tag.source.split("@")[0]} & {*sources}]
+    return [tag for tag in named if top(tag) is not None or _measured(tag)]
 
 
-def top(tag: Tag) -> str:
-    """The tag's most probable emotion."""
-    return max(tag.emotion, key=lambda label: tag.emotion[label])
+def top(tag: Tag) -> str | None:
+    """The tag's most probable emotion; None where it only measures (arousal, say)."""
+    return max(tag.emotion, key=lambda label: tag.emotion[label], default=None)
 
 
 def worded(tags: Sequence[Tag]) -> str:
-    """Tags as a prompt has them: `[0.0-2.1 s: sad]`, in order of time."""
-    return " ".join(f"[{tag.start:.1f}-{tag.end:.1f} s: {top(tag)}]" for tag in in_time(tags))
+    """Tags as a prompt has them, in order of time: `[0.0-2.1 s: sad]`; without a label `[0.0-2.1 s: arousal +0.4]`."""
+    return " ".join(f"[{tag.start:.1f}-{tag.end:.1f} s: {top(tag) or _measured(tag)}]" for tag in in_time(tags))
+
+
+def _measured(tag: Tag) -> str:
+    measures = {"valence": tag.valence, "arousal": tag.arousal, "dominance": tag.dominance}
+    return ", ".join(f"{name} {value:+.1f}" for name, value in measures.items() if value is not None)
 
 
 def in_time(tags: Sequence[Tag]) -> list[Tag]:
@@ -81,8 +87,10 @@ def wrong(tag: Tag, beside: Sequence[Tag], labels: Sequence[str], seed: str) -> 
 
     `beside`: all tags of the clip. None where every emotion of the set is said at that time.
     """
-    said = {top(other) for other in beside if other.start < tag.end and tag.start < other.end}
-    others = [label for label in labels if label not in said and label != top(tag)]
+    if (own := top(tag)) is None:
+        return None
+    said = {own} | {top(other) for other in beside if other.start < tag.end and tag.start < other.end}
+    others = [label for label in labels if label not in said]
     if not others:
         return None
     return dataclasses.replace(tag, emotion={random.Random(seed).choice(others): 1.0}, source="wrong")

@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain, takewhile
 from pathlib import Path
 from typing import Any
 
-from cpbench.annotators import annotate, load_annotator, load_recogniser
-from cpbench.audio import load
+from cpbench.annotators import annotate, fill_in, key_of, load_annotator, load_recogniser
 from cpbench.conditions import needs, tags_of
 from cpbench.errors import BadClip
 from cpbench.evaluate.wording import Loaded
@@ -22,8 +20,9 @@ from cpbench.fingerprint import digest
 from cpbench.flow.ledger import Ledger, merge
 from cpbench.flow.ranks import Ranks
 from cpbench.flow.stopping import Stopped
-from cpbench.flow.watch import Watching
-from cpbench.records import Annotation, Clip, Item, Request, Sound, Tag
+from cpbench.flow.watch import Watch, Watching
+from cpbench.parts import Annotator
+from cpbench.records import Annotation, Clip, Item, Request, Tag
 
 
 @dataclass(frozen=True)
@@ -43,9 +42,8 @@ class Blank:
     def filled(self, clip: Clip, said: Annotation) -> Clip:
         if not self.open_in(clip):
             return clip
-        if self.what == "transcript":
-            return dataclasses.replace(clip, transcript=said.transcript)
-        return dataclasses.replace(clip, tags=(*clip.tags, *said.tags))
+        only = {"tags": ()} if self.what == "transcript" else {"transcript": None}
+        return fill_in(clip, [dataclasses.replace(said, **only)])
 
     def empty(self, said: Annotation) -> bool:
         """Whether the annotator failed on the clip: such a clip is asked for again at the next start."""
@@ -109,63 +107,65 @@ def fill(tasks: Loaded, wanted: Mapping[Blank, set[str]], folder: Path, *, place
     sources: dict[str, str] = {}
     notes: list[dict[str, Any]] = []
     for blank, keys in wanted.items():
-        distinct = {clip.sha256: clip for _, items in tasks for item in items for clip in item.clips}
-        clips = [distinct[key] for key in sorted(keys) if blank.open_in(distinct[key])]
-        said = _annotations(blank, clips, folder / blank.file, place, watching)
+        distinct = {key_of(clip): clip for _, items in tasks for item in items for clip in item.clips}
+        blanks = [clip for _, clip in sorted(distinct.items()) if blank.open_in(clip)]
+        asked = [clip for clip in blanks if key_of(clip) in keys]
+        said = _annotations(blank, asked, blanks, Work(folder / blank.file, place, watching)) if asked else {}
         if said:
             sources[blank.spec] = next(iter(said.values())).annotator
-            notes.append(_note(blank, clips, said))
+            notes.append(_note(blank, asked, said))
         tasks = _with_clips(tasks, _filler(blank, said))
     return Filled(tasks, sources, tuple(notes))
 
 
-def _annotations(
-    blank: Blank, clips: Sequence[Clip], path: Path, place: Ranks, watching: Watching
-) -> dict[str, Annotation]:
-    """What is said of these clips, by their sha256; asked for where the file does not hold it."""
+@dataclass(frozen=True)
+class Work:
+    """Where annotations go, who makes them, and who looks."""
+
+    path: Path
+    place: Ranks
+    watching: Watching
+
+
+def _annotations(blank: Blank, asked: Sequence[Clip], all_of: Sequence[Clip], work: Work) -> dict[str, Annotation]:
+    """What is said of the clips that are asked about, by their key. `all_of`: of what a relative annotator compares."""
+    place, watching = work.place, work.watching
     if place.first:
-        merge(path)  # what the ranks of a killed start left
+        merge(work.path)  # what the ranks of a killed start left
     place.barrier()
-    rank = None if place.count == 1 else place.index
-    with Ledger(path, Annotation, again=blank.empty, rank=rank) as ledger:
-        todo = [clip for clip in clips if str(clip.sha256) not in ledger]
+    with Ledger(work.path, Annotation, again=blank.empty, rank=None if place.count == 1 else place.index) as ledger:
+        todo = [clip for clip in asked if key_of(clip) not in ledger]
         if todo:
-            watching.watch.stage(f"{blank.what} by {blank.spec}", total=len(clips), done=len(clips) - len(todo))
-            for _ in _asked(blank, takewhile(lambda clip: not watching.stop(), place.share(todo)), ledger, watching):
+            watching.watch.stage(f"{blank.what} by {blank.spec}", total=len(asked), done=len(asked) - len(todo))
+            annotator = load_recogniser(blank.spec) if blank.what == "transcript" else load_annotator(blank.spec)
+            for _ in annotate(_part(todo, all_of, annotator, place), annotator, ledger, failed=_named(watching.watch)):
                 watching.watch.advance()
+                if watching.stop():
+                    break
     place.barrier()
     if place.first:
-        merge(path)
+        merge(work.path)
     place.barrier()
     if todo and watching.stop():
         raise Stopped("stopped before anything was asked; the same command goes on")
-    keys = {clip.sha256 for clip in clips}
-    return {said.key: said for said in Ledger(path, Annotation) if said.key in keys}
+    keys = {key_of(clip) for clip in asked}
+    return {said.key: said for said in Ledger(work.path, Annotation) if said.key in keys}
 
 
-def _asked(blank: Blank, clips: Iterable[Clip], ledger: Ledger[Annotation], watching: Watching) -> Iterator[Annotation]:
-    """The annotator's words on the clips that can be decoded; it is loaded only if there is one."""
-    sound = _readable(clips, watching)
-    if (first := next(sound, None)) is None:
-        return
-    annotator = load_recogniser(blank.spec) if blank.what == "transcript" else load_annotator(blank.spec)
-    yield from annotate(chain([first], sound), annotator, ledger)
+def _part(todo: Sequence[Clip], all_of: Sequence[Clip], annotator: Annotator, place: Ranks) -> Sequence[Clip]:
+    """The clips of this rank. Where what is said of a clip depends on the others, the first hears all of them."""
+    if getattr(annotator, "relative", False):
+        return all_of if place.first else ()
+    return todo[place.index :: place.count]
 
 
-def _readable(clips: Iterable[Clip], watching: Watching) -> Iterator[Clip]:
-    """A clip that cannot be decoded would end the annotator's whole stream: it is named and passed over."""
-    for clip in clips:
-        try:
-            load(Sound(clip), 16000)
-        except BadClip as error:
-            watching.watch.say(f"{clip.path}: {error}")
-        else:
-            yield clip
+def _named(watch: Watch) -> Callable[[Clip, BadClip], None]:
+    return lambda clip, error: watch.say(f"{clip.path}: {error}")
 
 
 def _filler(blank: Blank, said: Mapping[str, Annotation]) -> Callable[[Clip], Clip]:
     def filled(clip: Clip) -> Clip:
-        found = said.get(clip.sha256 or "")
+        found = said.get(key_of(clip))
         return clip if found is None else blank.filled(clip, found)
 
     return filled
