@@ -102,6 +102,8 @@ class Simulated:
 
 def _truth(case: Case) -> float:
     item = case.item
+    if (known := item.origin.get("truth")) is not None:  # a probe's, whose question no label answers
+        return float(known)
     if item.label is not None and item.options:
         return TOP * (extract_label(case.answer, item.options) == item.label)
     references = item.references or ((item.label,) if item.label else ())
@@ -110,7 +112,8 @@ def _truth(case: Case) -> float:
 
 def _names_it_among_others(case: Case) -> bool:
     named = labels_named(case.answer, case.item.options) if case.item.options else ()
-    return len(named) > 1 and case.item.label in named
+    repeated = case.answer.strip() == case.item.question.strip()  # a question that lists its options is no hedge
+    return len(named) > 1 and case.item.label in named and not repeated
 
 
 def _overlap(answer: str, reference: str) -> float:
