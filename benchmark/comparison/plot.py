@@ -44,7 +44,7 @@ def draw(comparison: Comparison, path: Path) -> Path:
     with matplotlib.rc_context({"svg.hashsalt": "cpbench compare", "svg.fonttype": "none", "font.size": 9}):
         figure = Figure(figsize=(7.5, 0.8 + 0.34 * sum(heights) + 0.45 * len(panels)), layout="constrained", dpi=150)
         FigureCanvasAgg(figure)
-        axes = figure.subplots(len(panels), 1, squeeze=False, gridspec_kw={"height_ratios": heights})[:, 0]
+        axes = figure.subplots(len(panels), 1, squeeze=False, sharex=True, gridspec_kw={"height_ratios": heights})[:, 0]
         for place, (title, rows) in zip(axes, panels.items(), strict=True):
             _panel(place, title, rows)
         metadata = {"Date": None, "Creator": "cpbench"} if path.suffix.lower() == ".svg" else {"Software": "cpbench"}
@@ -74,6 +74,7 @@ def _panel(axes: Axes, title: str, rows: Sequence[Difference]) -> None:
         face = colour if side else "white"
         axes.plot([value], [at], _LOOK[colour], color=colour, markerfacecolor=face, markersize=6)
     first = rows[0]
+    axes.tick_params(labelbottom=True)
     axes.axvline(0, color="black", linewidth=0.8)
     axes.set_yticks(range(len(rows)), [_label(one) for one in rows])
     axes.set_ylim(len(rows) - 0.4, -0.6)
