@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
 Entry = Mapping[str, Any]  # one of results/listening.py
 HINT = "Does the model listen? --condition all asks the same items without their clips, and says."
-BESIDE = ("told", "changed", "followed", "needs")
-"""What stands below the verdicts, of the report's lists; the agreements are in results.json."""
+BESIDE = ("changed", "followed")
+"""What stands below the verdicts, of the report's lists; the rest is in the table, or in results.json."""
 MARK = {"above": "*", "below": "*", "cannot_be_shown": "?"}
 
 
@@ -21,40 +21,77 @@ def show_listening(console: Console, report: Entry | None) -> None:
     if report is None:
         console.print(HINT, style="dim", markup=False)
         return
-    for task in dict.fromkeys(gap["task"] for gap in report["gaps"]):
+    for task in dict.fromkeys(one["task"] for one in report["agreements"]):
         here = {key: [one for one in value if one["task"] == task] for key, value in report.items() if _is_list(value)}
-        console.print(_table(f"Does it listen? {task}", report["main"], here["gaps"]))
-        for one in here["verdicts"]:
-            console.print(f"{_name(one)}: {one['sentence']}", markup=False)
-        for one in (one for key in BESIDE for one in here.get(key, ())):
-            console.print(f"{_name(one)}: {one['sentence']}", style="dim", markup=False)
+        for table in _tables(task, report["main"], here):
+            console.print(table)
+        _print(console, here["verdicts"] if here.get("gaps") else ())
+        for key in BESIDE:
+            _print(console, here.get(key, ()), style="dim")
     console.print(_legend(report), style="dim", markup=False)
+
+
+def _tables(task: str, main: str, here: Mapping[str, Sequence[Entry]]) -> Iterator[Table]:
+    """Without the clip or a part of it; with the clip or the question changed; with tags."""
+    gaps = here.get("gaps", ())
+    less = [gap for gap in gaps if gap["kind"] in ("other", "silent", "words", "part")]
+    more = [gap for gap in gaps if gap not in less]
+    if less:
+        yield _table(f"Does it listen? {task}", main, less, here.get("needs", ()))
+    if more:
+        yield _table(f"Changed clips and questions: {task}", main, more)
+    told = [
+        {**gap, "a": gap["b"], "b": gap["a"], "value_a": gap["value_b"], "value_b": gap["value_a"]}
+        for gap in here.get("told", ())
+    ]
+    for without in dict.fromkeys(gap["a"] for gap in told):
+        yield _table(
+            f"With tags, and how far they lift {without}: {task}", without, [gap for gap in told if gap["a"] == without]
+        )
+
+
+def _print(console: Console, entries: Sequence[Entry], style: str | None = None) -> None:
+    """The sentences, each once, with the types that it holds for."""
+    names: dict[str, list[str]] = {}
+    for one in entries:
+        names.setdefault(one["sentence"], []).append(_name(one))
+    for sentence, whose in names.items():
+        console.print(f"{', '.join(whose)}: {sentence}", style=style, markup=False)
 
 
 def _is_list(value: Any) -> bool:
     return isinstance(value, list) and bool(value) and "task" in value[0]
 
 
-def _table(title: str, main: str, gaps: Sequence[Entry]) -> Table:
-    """A row a type and metric, a column a condition: its value, and how far the main condition is above it."""
+def _table(title: str, first: str, gaps: Sequence[Entry], needs: Sequence[Entry] = ()) -> Table:
+    """A row a type and metric: the value under the first condition, then under each other one with the difference."""
     from rich.table import Table
 
     table = Table(title=title, title_justify="left", title_style="bold")
     table.add_column("type")
-    table.add_column("metric")
-    table.add_column(main, justify="right")
+    table.add_column(first, justify="right")
     conditions = list(dict.fromkeys(gap["b"] for gap in gaps))
     for condition in conditions:
         table.add_column(condition, justify="right")
+    needed = {(one["type"], one["judge"]): one for one in needs}
+    for name in (f"{first} and\nwithout", f"{first}\nonly") if needs else ():
+        table.add_column(name, justify="right")
     for row in dict.fromkeys((gap["type"], gap["metric"], gap["judge"]) for gap in gaps):
         cells = {gap["b"]: gap for gap in gaps if (gap["type"], gap["metric"], gap["judge"]) == row}
-        leaked = " (leaked)" if any(gap["leaked"] for gap in cells.values()) else ""
-        first = next(iter(cells.values()))
-        by = row[1] if row[2] is None else f"{row[1]}\n{row[2]}"
-        table.add_row(
-            row[0] + leaked, by, _number(first["value_a"], first), *(_cell(cells.get(each)) for each in conditions)
-        )
+        some = next(iter(cells.values()))
+        name = f"{row[0]}{' (leaked)' if some['leaked'] else ''}\n{row[1]}" + (f"\n{row[2]}" if row[2] else "")
+        values = (_number(some["value_a"], some), *(_cell(cells.get(each)) for each in conditions))
+        table.add_row(name, *values, *(_counts(needed.get((row[0], row[2]))) if needs else ()))
     return table
+
+
+def _counts(need: Entry | None) -> tuple[str, str]:
+    """How many items are right under the main condition and without their clip too, and how many under it only."""
+    if need is None or not need["n"]:
+        return "-", "-"
+    both = (len(need["always"]), len(need["only"]))
+    first, second = (f"{count}\n{count / need['n']:.0%}" for count in both)
+    return first, second
 
 
 def _cell(gap: Entry | None) -> str:
@@ -82,9 +119,19 @@ def _name(one: Entry) -> str:
 def _legend(report: Entry) -> str:
     main = report["main"]
     said = [
-        f"Under each condition: its value, how far {main} is above it, and the 95 % interval of that, clustered by "
-        "recording. *: p < 0.05 after Holm over the conditions of a type. ?: too few recordings for any test."
+        f"Under each condition: its value, {main} minus it, and the 95 % interval of that, clustered by recording "
+        "(with tags: minus the same without). *: p < 0.05 after Holm over the conditions of a type. ?: too few "
+        "recordings for any test."
     ]
-    said += [f"{each['name']}: {each['meaning']}" for each in report["conditions"] if each["name"] != main]
+    if any(report["needs"]):
+        without = ", ".join(report["needs"][0]["conditions"])
+        said.append(
+            f"{main} and without: items that are right under {main} and under all of {without}: their clip is not "
+            f"needed, or a habit is right. {main} only: right under {main} and under none of these."
+        )
+    meanings: dict[str, list[str]] = {}
+    for each in report["conditions"]:
+        meanings.setdefault(each["meaning"], []).extend([each["name"]] * (each["name"] != main))
+    said += [f"{', '.join(names)}: {meaning}" for meaning, names in meanings.items() if names]
     said.append("Every difference has its sentence in results.json (listening); docs/listening.md says how to read it.")
     return "\n".join(said)

@@ -19,20 +19,23 @@ if TYPE_CHECKING:
 
 
 def show_results(run: Run, results: Results, *, as_json: bool) -> None:
-    """Print a scored run: one table a task and condition, then what must be said beside the numbers."""
+    """Print a scored run: one table a task, the other conditions beside the main one, and what must be said of them."""
     if as_json:
         click.echo((run.folder / "results.json").read_text(encoding="utf-8"), nl=False)
         return
     console = _console()
     names = {judge: about["name"] for judge, about in run.manifest.get("judges", {}).items()}
+    report = json.loads((run.folder / "results.json").read_text(encoding="utf-8"))["listening"]
     for (task, condition), scores in _by_table(results.scores).items():
+        if report is not None and condition != report["main"]:
+            continue  # beside the main one in the listening report, and metric by metric in results.json
         title = f"{results.model.name} on {task} ({condition})"
         console.print(_table(title, [score for score in scores if score.judge_id is None], names))
         if judged := [score for score in scores if score.judge_id is not None]:
             console.print(_table(f"{title}: LLM judges", judged, names))
         console.print(_floor(task, condition, results))
     console.print("In brackets: the 95 % interval, clustered by recording.", style="dim", markup=False)
-    show_listening(console, json.loads((run.folder / "results.json").read_text(encoding="utf-8"))["listening"])
+    show_listening(console, report)
     for judge, card in results.judges.items():
         console.print(f"judge {names.get(judge, '?')} ({judge[:8]}): {card}", markup=False)
     for warning in results.warnings:

@@ -18,7 +18,6 @@ import numpy.typing as npt
 from cpbench import parts
 from cpbench.comparison.gaps import Shown, least
 from cpbench.comparison.sheets import Sheet
-from cpbench.conditions import kind
 from cpbench.labels import extract_label
 from cpbench.metrics.classification import labelled, predicted
 from cpbench.records import Estimate, Item, Outcome
@@ -44,6 +43,16 @@ class Suggested:
 
 
 @dataclass(frozen=True)
+class Untold:
+    """The same items under the condition that is like this one but for its tags."""
+
+    condition: str
+    follow: float  # share that gives the tags' label all the same
+    own: float
+    lift: Estimate  # how much more often it is given with the tags, on the items answered under both
+
+
+@dataclass(frozen=True)
 class Followed:
     """How often one question type's answers give the suggested label, under one condition."""
 
@@ -62,16 +71,11 @@ class Followed:
     excess: float  # follow - expected
     excess_low: float | None
     excess_high: float | None
-    shown: Shown
+    shown: Shown  # by tags: of the lift, where there is one; else of the excess
     one_in: float  # 1 / number of options, averaged
     method: str
     left_out: Mapping[Left, int]
-    untold: str | None = None  # the condition without tags
-    untold_follow: float | None = None  # share that gives the tags' label there all the same
-    untold_own: float | None = None
-    lift: float | None = None  # follow - untold_follow, on the items answered under both
-    lift_low: float | None = None
-    lift_high: float | None = None
+    untold: Untold | None = None
     leaked: bool = False
 
 
@@ -129,13 +133,8 @@ def told(sheet: Sheet) -> list[str]:
 
 def untold(sheet: Sheet, condition: str) -> str | None:
     """The condition that is like this one but for its tags; None where the run has none."""
-    alike = [each for each in sheet.columns if not sheet.told(each) and _bare(each) == _bare(condition)]
+    alike = [each for each in sheet.columns if not sheet.told(each) and sheet.differ_in_tags_only(each, condition)]
     return sheet.main if sheet.main in alike else next(iter(alike), None)
-
-
-def _bare(condition: str) -> tuple[str, ...]:
-    """A condition's steps that change what is heard or asked, its tags aside."""
-    return tuple(step for step in condition.split("+") if kind(step) not in ("told", "plain"))
 
 
 def _tags(sheet: Sheet) -> Iterator[Followed]:
@@ -175,6 +174,7 @@ def _made(
     excess = cluster_interval(float(value(rows.sum(axis=0))), influence(rows, value), *ids)
     own = float(np.mean([predicted(one.outcome) == one.outcome.item.label for one in found]))
     low, high = _cut(rate)
+    untold = _without_tags(sheet, condition, found) if by == "tags" else None
     yield Followed(
         sheet.task.name,
         sheet.type,
@@ -191,11 +191,11 @@ def _made(
         excess.value,
         excess.low,
         excess.high,
-        _shown(excess),
+        _shown(untold.lift if untold else excess),
         float(np.mean([1 / len(one.outcome.item.options) for one in found])),
         excess.method,
         {why: count for why, count in sorted(left.items()) if count},
-        **(_without_tags(sheet, condition, found) if by == "tags" else {}),
+        untold,
         leaked=any("leaked" in one.outcome.prediction.flags for one in found),
     )
 
@@ -243,24 +243,19 @@ def _shown(excess: Estimate) -> Shown:
     return "above" if excess.low > 0 else "below" if excess.high < 0 else "not_shown"
 
 
-def _without_tags(sheet: Sheet, condition: str, found: Sequence[Suggested]) -> dict[str, Any]:
+def _without_tags(sheet: Sheet, condition: str, found: Sequence[Suggested]) -> Untold | None:
     """The same items under the condition without tags: how often they get the tags' label there."""
     if (other := untold(sheet, condition)) is None:
-        return {}
+        return None
     there = {one.item.id: one for one in sheet.columns[other] if one.prediction.status != "error"}
     both = [(one, there[one.outcome.item.id]) for one in found if one.outcome.item.id in there]
     if not both:
-        return {}
+        return None
     anyway = [predicted(two) == one.label for one, two in both]
-    lift = _mean(
-        [one.follows - each for (one, _), each in zip(both, anyway, strict=True)],
-        [one.outcome.item.recording for one, _ in both],
+    moved = [one.follows - each for (one, _), each in zip(both, anyway, strict=True)]
+    return Untold(
+        other,
+        float(np.mean(anyway)),
+        float(np.mean([predicted(two) == two.item.label for _, two in both])),
+        _mean(moved, [one.outcome.item.recording for one, _ in both]),
     )
-    return {
-        "untold": other,
-        "untold_follow": float(np.mean(anyway)),
-        "untold_own": float(np.mean([predicted(two) == two.item.label for _, two in both])),
-        "lift": lift.value,
-        "lift_low": lift.low,
-        "lift_high": lift.high,
-    }

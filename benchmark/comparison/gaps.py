@@ -52,9 +52,10 @@ class Gap:
 def gaps(sheet: Sheet, pairs: Sequence[tuple[str, str]] | None = None) -> list[Gap]:
     """Return the differences of pairs of conditions, corrected for each other (Holm).
 
-    Without `pairs`: of the main condition to each other one.
+    Without `pairs`: of the main condition to each other one, but for those that differ from it in their tags only.
     """
-    wanted = [(sheet.main, other) for other in sheet.others] if pairs is None else list(pairs)
+    others = [other for other in sheet.others if not sheet.differ_in_tags_only(sheet.main, other)]
+    wanted = [(sheet.main, other) for other in others] if pairs is None else list(pairs)
     found: dict[tuple[str, str], Difference | str] = {}
     for a, b in wanted:
         judge_id = sheet.judge.judge_id if sheet.judge else None
@@ -68,7 +69,7 @@ def _gap(sheet: Sheet, both: tuple[str, str], found: Difference | str, tests: in
     name = sheet.judge.name if sheet.judge else None
     known = (sheet.task.name, sheet.type, sheet.metric.name, name, *both, kind(both[1]))
     points = sheet.metric.bounds[1] > 1
-    confounded = kind(both[1]) != "told" and sheet.told(both[0]) != sheet.told(both[1])
+    confounded = not sheet.differ_in_tags_only(*both) and sheet.told(both[0]) != sheet.told(both[1])
     if isinstance(found, str):
         return Gap(*known, "no_number", why=found, confounded=confounded, points=points)
     estimate = found.estimate

@@ -55,7 +55,7 @@ class Listening:
             "needs": [_said(one, sentences.of_need(one)) for one in self.needs],
             "agreements": [_said(one, sentences.of_agreement(one)) for one in self.agreements],
             "followed": [_said(one, sentences.of_followed(one)) for one in self.followed],
-            "told": [_said(one, sentences.of_gap(one)) for one in self.told],
+            "told": [_said(one, sentences.of_told(one)) for one in self.told],
             "changed": [_said(one, sentences.of_agreement(one)) for one in self.changed],
         }
         return made

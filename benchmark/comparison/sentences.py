@@ -31,8 +31,8 @@ BELOW: Mapping[Kind, str] = {
     "plain": "the model does better under {b}",
 }
 NOT_SHOWN: Mapping[Kind, str] = {
-    "silent": "nothing shows that this model uses the sound for {type}",
-    "other": "nothing shows that this model uses what is in the clip for {type}",
+    "silent": "nothing shows that this model uses the sound for these questions",
+    "other": "nothing shows that this model uses what is in the clip for these questions",
     "words": "nothing shows that the clip gives this model more than its words, or less",
     "part": "nothing shows that the model needs what {b} takes away",
     "changed": "no effect of {b} is shown",
@@ -70,12 +70,8 @@ def of_gap(gap: Gap) -> str:
     if gap.shown == "cannot_be_shown":
         return f"{_evidence(gap)}: {_too_few(gap)}."
     words = {"above": ABOVE, "below": BELOW, "not_shown": NOT_SHOWN}[gap.shown][gap.kind]
-    said = words.format(b=gap.b, type=_type(gap.type))
+    said = words.format(b=gap.b)
     return f"{_evidence(gap)}: {said}{_found(gap) if gap.shown == 'not_shown' else ''}."
-
-
-def _type(name: str) -> str:
-    return "these items" if name == "all" else name
 
 
 def _evidence(gap: Gap) -> str:
@@ -85,7 +81,8 @@ def _evidence(gap: Gap) -> str:
         ends = [number(end, points=gap.points, signed=True) for end in (gap.low, gap.high)]
         interval = f"[{ends[0]}, {ends[1]}]"
     by = number(gap.difference, points=gap.points, signed=True)
-    return f"{gap.a} - {gap.b} {by} {interval}, {p_value(gap.p_holm)}"
+    p = "" if gap.shown == "cannot_be_shown" else f", {p_value(gap.p_holm)}"  # a t from four speakers is no evidence
+    return f"{gap.a} - {gap.b} {by} {interval}{p}"
 
 
 def p_value(p: float | None) -> str:
@@ -120,6 +117,19 @@ def _found(gap: Gap) -> str:
     return f" (four times in five this set shows a true difference of {number(gap.smallest, points=gap.points)})"
 
 
+def of_told(gap: Gap) -> str:
+    """What the tags of `a` do to the score, beside `b`, which is like it without them."""
+    if gap.shown == "no_number":
+        return f"{gap.a} against {gap.b}: no number: {gap.why}."
+    said = {
+        "above": "with these tags the model does better",
+        "below": "with these tags the model does worse",
+        "not_shown": f"no effect of these tags on the score is shown{_found(gap)}",
+        "cannot_be_shown": _too_few(gap),
+    }[gap.shown]
+    return f"{_evidence(gap)}: {said}.{' Leaked: the tags name what is asked.' if gap.leaked else ''}"
+
+
 def of_verdict(verdict: Verdict, gaps: Sequence[Gap], same: Sequence[str] = ()) -> str:
     """A type in one line: does the model listen, and do the words suffice, with the evidence.
 
@@ -132,8 +142,8 @@ def of_verdict(verdict: Verdict, gaps: Sequence[Gap], same: Sequence[str] = ()) 
     spoken = [gap for gap in gaps if gap.kind == "words" and not gap.confounded]
     if verdict.words != "not asked":
         found.append(_words(verdict, spoken))
-    if any(gap.leaked for gap in gaps):
-        found.append("Leaked: some prompts give the answer away.")
+    if any(gap.leaked for gap in (*decided, *spoken)):
+        found.append("Leaked: the prompts give answers away.")
     return " ".join(found)
 
 
@@ -142,7 +152,7 @@ def _hearing(verdict: Verdict, decided: Sequence[Gap], gaps: Sequence[Gap]) -> s
     if verdict.hearing == "not asked":
         return "Not asked: it takes a condition with another clip, or with none."
     if verdict.hearing == "cannot be shown":
-        return f"Cannot be shown: {_too_few(decided[0])} ({evidence})."
+        return f"Cannot be shown: {_too_few(decided[0])}."
     if verdict.hearing == "listens":
         if verdict.against == "silent":
             return f"Listens: {evidence}. Whether it matters which clip is played takes another clip in its place."
@@ -150,9 +160,7 @@ def _hearing(verdict: Verdict, decided: Sequence[Gap], gaps: Sequence[Gap]) -> s
     beside = [gap for gap in gaps if gap.kind == "silent" and gap.shown == "above" and verdict.against == "other"]
     also = f" It does better with sound than with none ({_evidence(beside[0])}), but any will do." if beside else ""
     weakest = next(gap for gap in decided if gap.shown != "above")
-    meant = (BELOW if weakest.shown == "below" else NOT_SHOWN)[weakest.kind].format(
-        type=_type(verdict.type), b=weakest.b
-    )
+    meant = (BELOW if weakest.shown == "below" else NOT_SHOWN)[weakest.kind].format(b=weakest.b)
     return f"Not shown: {meant}: {evidence}{_found(weakest)}.{also}"
 
 
@@ -165,7 +173,7 @@ def _words(verdict: Verdict, spoken: Sequence[Gap]) -> str:
         little = number(margin(verdict.floor), points=spoken[0].points)
         return f"The words suffice for this model ({floor}): the clip adds less than {little} to them ({evidence})."
     if verdict.words == "cannot be shown":
-        return f"Whether the words suffice cannot be shown ({evidence})."
+        return "Nor can it be shown whether the words suffice."
     if floor and all(gap.shown == "above" for gap in verdict.floor):
         return f"The words alone help ({floor}); whether they suffice is not shown ({evidence})."
     return f"That the words suffice is not shown ({evidence}); a low score on words proves nothing."
@@ -181,11 +189,12 @@ def of_followed(one: Followed) -> str:
     rate = f"{one.follow:.0%}" + ("" if one.follow_low is None else f" [{one.follow_low:.0%}, {one.follow_high:.0%}]")
     said = f"{one.condition}: {rate} of {one.n} answers {what}, {one.own:.0%} the item's own label"
     said += f"; {one.expected:.0%} would by chance"
-    if one.untold_follow is not None and one.lift is not None:
-        interval = "" if one.lift_low is None else f" [{one.lift_low:+.0%}, {one.lift_high:+.0%}]"
+    if one.untold is not None:
+        lift = one.untold.lift
+        interval = "" if lift.low is None else f" [{lift.low:+.0%}, {lift.high:+.0%}]"
         said += (
-            f"; under {one.untold} the same items get the tags' label {one.untold_follow:.0%} and their own "
-            f"{one.untold_own:.0%} of the time: the tags move {one.lift:+.0%}{interval}"
+            f"; under {one.untold.condition} the same items get the tags' label {one.untold.follow:.0%} and their own "
+            f"{one.untold.own:.0%} of the time, so the tags move {lift.value:+.0%}{interval}"
         )
     return f"{said}. {_follows(one)}{_left(one)}{' Leaked: the tags name what is asked.' if one.leaked else ''}"
 
@@ -195,7 +204,7 @@ def _follows(one: Followed) -> str:
     if one.shown == "above":
         return f"The answers follow {whom}."
     if one.shown == "below":
-        return f"The answers avoid what {'is played' if one.by == 'clip' else 'is suggested'}."
+        return f"The answers do not follow {whom}: they avoid it."
     if one.shown == "cannot_be_shown":
         return f"{one.recordings} recordings: whether they follow {whom} cannot be shown."
     return f"Nothing shows that they follow {whom}."

@@ -47,6 +47,10 @@ class Sheet:
     def others(self) -> list[str]:
         return [condition for condition in self.columns if condition != self.main]
 
+    def differ_in_tags_only(self, a: str, b: str) -> bool:
+        """Whether two conditions change the same of what is heard and asked, whatever their tags say."""
+        return _bare(a) == _bare(b)
+
     @property
     def without_the_clip(self) -> list[str]:
         return [condition for condition in self.others if kind(condition) in WITHOUT_THE_CLIP]
@@ -95,6 +99,10 @@ def sheets(
                 if main in columns:
                     kept = {condition: tuple(column) for condition, column in columns.items()}
                     yield Sheet(task, name, metric, main, kept, judge)
+
+
+def _bare(condition: str) -> tuple[str, ...]:
+    return tuple(step for step in condition.split("+") if kind(step) not in ("told", "plain"))
 
 
 def items_of(sheet: Sheet) -> dict[str, Item]:

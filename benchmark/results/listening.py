@@ -211,18 +211,9 @@ class FollowedEntry(TypedDict):
     """How the interval was made."""
     left_out: dict[str, int]
     """Items that are not counted, by reason: no_donor, no_label, same_label, several_tags, failed."""
-    untold: str | None
-    """By tags: the condition that is like this one without them."""
-    untold_follow: float | None
-    """The share that gives the tags' label there all the same."""
-    untold_own: float | None
-    """The share that gives the item's own label there."""
-    lift: float | None
-    """follow - untold_follow on the same items."""
-    lift_low: float | None
-    """Of its 95 % interval."""
-    lift_high: float | None
-    """Its upper end."""
+    untold: dict[str, Any] | None
+    """By tags: the same items under the condition that is like this one without them: condition, follow, own, and lift,
+    an estimate of how much more often the tags' label is given with the tags."""
     leaked: bool
     """The tags name what is asked (DE)."""
     sentence: str
@@ -239,7 +230,7 @@ class ListeningEntry(TypedDict):
     verdicts: list[VerdictEntry]
     """One a question type (and judge)."""
     gaps: list[GapEntry]
-    """The main condition minus each other one."""
+    """The main condition minus each other one, but for those that differ from it in their tags only."""
     needs: list[NeedEntry]
     """Which items need their clip."""
     agreements: list[AgreementEntry]
