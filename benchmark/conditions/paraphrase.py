@@ -42,7 +42,7 @@ def change(items: Sequence[Item], requests: Sequence[Request], argument: str, se
             made.append(dataclasses.replace(request, text=f"{before}{wording}{after}"))
     if requests and not made:
         raise UserError(
-            f"none of {len(items)} items has a {_nth(int(argument))} other wording of its question, {items[0].id} first",
+            f"none of {len(items)} items has {argument} other wording(s) of its question, {items[0].id} first",
             mend=f"--paraphrases FILE, with lines such as {EXAMPLE}",
         )
     return made
@@ -85,10 +85,6 @@ def _pattern(question: str) -> re.Pattern[str]:
             seen.add(piece)
             made += f"(?P<{piece}>{ANY if piece == 'options' else WORD})"
     return re.compile(made)
-
-
-def _nth(number: int) -> str:
-    return f"{number}{({1: 'st', 2: 'nd', 3: 'rd'}).get(number, 'th')}"
 
 
 def _check_options(item: Item, wording: str) -> None:
