@@ -134,6 +134,18 @@ class Sound:
     clip: Clip
     effects: tuple[Effect, ...] = ()
 
+    @property
+    def seconds(self) -> float | None:
+        """How long the whole clip plays; None: unknown. What is heard is held against it.
+
+        An effect that plays all of it in another time has `lasting(before) -> after`, in seconds.
+        """
+        seconds = self.clip.seconds
+        for effect in self.effects:
+            if seconds is not None and (lasting := getattr(effect, "lasting", None)) is not None:
+                seconds = lasting(seconds)
+        return seconds
+
 
 IN_WORDS = 'Transcript: "{transcript}"\n{text}'
 
@@ -186,7 +198,7 @@ class Request:
             finish_reason=finish_reason,
             input_tokens=input_tokens,
             output_tokens=output_tokens,
-            audio_seconds=sum(sound.clip.seconds or 0.0 for sound in self.sounds),
+            audio_seconds=sum(sound.seconds or 0.0 for sound in self.sounds),
             audio_seconds_heard=heard,
             flags=self.flags,
             played=self.played,

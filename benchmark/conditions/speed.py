@@ -30,6 +30,10 @@ class Speed:
     def __call__(self, wave: np.ndarray, sampling_rate: int) -> np.ndarray:
         return sped(wave, self.factor)
 
+    def lasting(self, before: float) -> float:
+        """Seconds that it takes: nothing is left out, so what is heard is held against this."""
+        return before / self.factor
+
 
 def change(items: Sequence[Item], requests: Sequence[Request], argument: str, setting: Setting) -> Iterable[Request]:
     effect = Speed(number("speed", argument, lowest=0.5, highest=2.0, example="speed:1.1"))
