@@ -8,10 +8,12 @@ wing's method; it is a dataclass, and its fields are its options.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import importlib
 import importlib.metadata
 import importlib.util
 import pkgutil
+import sys
 import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -179,6 +181,11 @@ def _words(value: Any) -> Any:
 
 
 def _entry_points(wing: Wing) -> importlib.metadata.EntryPoints:
+    return _installed(wing, tuple(sys.path))
+
+
+@functools.cache  # 25 ms of reading every installed package, and a run asks for its conditions hundreds of times
+def _installed(wing: Wing, path: tuple[str, ...]) -> importlib.metadata.EntryPoints:
     return importlib.metadata.entry_points(group=f"cpbench.{wing}")
 
 
