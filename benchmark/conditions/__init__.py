@@ -22,6 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from types import ModuleType
 from typing import Literal, get_args
 
@@ -109,6 +110,7 @@ def expanded(words: Iterable[str]) -> dict[str, bool]:
     return found
 
 
+@cache  # a report asks thousands of times
 def kind(condition: str) -> Kind:
     """What of the item a condition leaves to the model. Raises UsageError for an unknown step."""
     kinds: set[Kind] = {getattr(module, "KIND", "changed") for _, module, _ in _steps(condition)}
