@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from cpbench.audio import grid, speech_spans
@@ -28,7 +30,7 @@ class Windows:
 
     The source papers' windows are 2 s with 1 s of context. `speech`: a window with less than this share of speech is
     left out (0: none is). `longest`: the most seconds that the annotator can hear at once; a whole clip that is longer
-    is cut into pieces of that length. Raises UsageError for numbers that make no windows.
+    is cut into equal pieces. Raises UsageError for numbers that make no windows.
     """
 
     window: float | None
@@ -46,7 +48,8 @@ class Windows:
             raise UsageError(f"a window is between 0.2 and {self.longest:g} s, not", value=self.window)
         if self.hop is not None and not 0 < self.hop <= self.window:
             raise UsageError("a hop is above 0 and no longer than its window, not", value=self.hop)
-        if self.context < 0 or self.window + 2 * self.context > self.longest:
+        most = max(self.window + 2 * self.context, 1.5 * self.window + self.context)  # the last one takes in a rest
+        if self.context < 0 or most > self.longest:
             raise UsageError(f"a window and its context are at most {self.longest:g} s; context", value=self.context)
         if not 0 <= self.speech <= 1:
             raise UsageError("the share of speech is between 0 and 1, not", value=self.speech)
@@ -61,7 +64,9 @@ class Windows:
 
     def _spans(self, heard: Heard) -> list[tuple[float, float]]:
         if self.window is None:
-            return grid(heard.seconds, self.longest) if heard.seconds > self.longest else [(0.0, heard.seconds)]
+            pieces = max(1, math.ceil(heard.seconds / self.longest))
+            cuts = [round(heard.seconds * n / pieces, 3) for n in range(pieces)]
+            return list(pairwise([*cuts, heard.seconds]))
         spans = grid(heard.seconds, self.window, self.hop)
         if self.speech == 0:
             return spans

@@ -102,3 +102,85 @@ def save_whisper(folder: Path, **generation: Any) -> Path:
     model.save_pretrained(folder)
     WhisperProcessor(WhisperFeatureExtractor(feature_size=80), tokenizer).save_pretrained(folder)
     return folder
+
+
+ENCODER = {  # of a tiny wav2vec 2.0 and its like
+    "hidden_size": 16,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "intermediate_size": 32,
+    "conv_dim": (16,) * 7,
+    "num_conv_pos_embeddings": 16,
+    "num_conv_pos_embedding_groups": 2,
+}
+
+
+@pytest.fixture(scope="session")
+def classifiers(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """classifiers(kind, labels): a random checkpoint of that class, its head so large that its answers differ."""
+    made: dict[tuple[str, tuple[str, ...], str | None], Path] = {}
+
+    def make(kind: str, labels: tuple[str, ...], problem: str | None = None) -> Path:
+        if (kind, labels, problem) not in made:
+            folder = tmp_path_factory.mktemp(kind)
+            made[kind, labels, problem] = save_classifier(folder, kind, dict(enumerate(labels)), problem)
+        return made[kind, labels, problem]
+
+    return make
+
+
+def save_classifier(folder: Path, kind: str, labels: dict[int, str], problem: str | None) -> Path:
+    import torch
+    import transformers
+
+    shape: dict[str, Any] = {**ENCODER, "classifier_proj_size": 8}
+    if kind == "Whisper":
+        shape = {
+            "d_model": 16,
+            "encoder_layers": 1,
+            "encoder_attention_heads": 2,
+            "encoder_ffn_dim": 32,
+            "classifier_proj_size": 8,
+        }
+        extractor: Any = transformers.WhisperFeatureExtractor(feature_size=80)
+    elif kind == "AST":
+        shape = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
+        extractor = transformers.ASTFeatureExtractor()
+    else:
+        extractor = transformers.Wav2Vec2FeatureExtractor(do_normalize=True)
+    config = getattr(transformers, f"{kind}Config")(id2label=labels, problem_type=problem, **shape)
+    head = "ForSequenceClassification" if kind in ("Wav2Vec2", "Hubert", "WavLM") else "ForAudioClassification"
+    torch.manual_seed(0)
+    model = getattr(transformers, kind + head)(config)
+    last = model.classifier if kind != "AST" else model.classifier.dense
+    torch.nn.init.normal_(last.weight, std=3.0)
+    model.save_pretrained(folder)
+    extractor.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def dimensional(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random checkpoint in audeering's layout: an encoder's weights under wav2vec2., a head's under classifier."""
+    import torch
+    from safetensors.torch import save_file
+    from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2Model
+
+    folder = tmp_path_factory.mktemp("dimensional")
+    torch.manual_seed(0)
+    config = Wav2Vec2Config(
+        **ENCODER,
+        feat_extract_norm="layer",
+        do_stable_layer_norm=True,
+        architectures=["Wav2Vec2ForSpeechClassification"],
+        id2label={0: "arousal", 1: "dominance", 2: "valence"},
+        problem_type="regression",
+    )
+    weights = {f"wav2vec2.{key}": value for key, value in Wav2Vec2Model(config).state_dict().items()}
+    for layer, rows in (("dense", 16), ("out_proj", 3)):
+        weights[f"classifier.{layer}.weight"] = torch.randn(rows, 16) * 0.1
+        weights[f"classifier.{layer}.bias"] = torch.linspace(0.3, 0.7, rows)
+    config.save_pretrained(folder)
+    Wav2Vec2FeatureExtractor(do_normalize=True).save_pretrained(folder)
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    return folder
