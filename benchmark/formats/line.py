@@ -147,10 +147,7 @@ def write(items: Iterable[Item], path: Path) -> None:
 
 def line_of(item: Item, folder: Path) -> dict[str, Any]:
     """An item as the line of a file in `folder`."""
-    if not item.references:
-        raise UserError("an item without an answer cannot be trained on:", value=item.id)
-    if AUDIO in item.question:
-        raise UserError(f"the question of {item.id} holds {AUDIO}, which stands for a sound:", value=item.question)
+    answer = answer_of(item)
     about = [_about(one) for one in item.clips]
     known: dict[str, Any] = {
         "id": item.id,
@@ -171,11 +168,20 @@ def line_of(item: Item, folder: Path) -> dict[str, Any]:
     return {
         "messages": [
             {"role": "user", "content": AUDIO * len(item.clips) + item.question},
-            {"role": "assistant", "content": item.references[0]},
+            {"role": "assistant", "content": answer},
         ],
         "audios": [path_from(folder, one.path) for one in item.clips],
         "cpbench": known,
     }
+
+
+def answer_of(item: Item) -> str:
+    """What an item teaches to answer. Raises UserError where there is none, and where `<audio>` is in its question."""
+    if not item.references:
+        raise UserError("an item without an answer cannot be trained on:", value=item.id)
+    if AUDIO in item.question:
+        raise UserError(f"the question of {item.id} holds {AUDIO}, which stands for a sound:", value=item.question)
+    return item.references[0]
 
 
 def checked_audio(path: Path, items: Iterator[Item]) -> Iterator[Item]:
