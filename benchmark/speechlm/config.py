@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import ClassVar
 
 from transformers import AutoConfig, PreTrainedConfig
@@ -34,6 +35,8 @@ class SpeechLMConfig(PreTrainedConfig):  # type: ignore[misc]
     `window_seconds` of audio are encoded at once (a longer clip is several windows) and `frames_per_embedding` encoder
     frames become one embedding: Whisper's 1,500 frames of 30 s become 100 with 15. With `trim` the embeddings that hold
     nothing but padding are left out; without it every window has the same number, as in the source paper.
+
+    An encoder that takes the wave itself (wav2vec 2.0, HuBERT, WavLM) has a sample for a mel frame.
     """
 
     model_type = "speechlm"
@@ -54,8 +57,15 @@ class SpeechLMConfig(PreTrainedConfig):  # type: ignore[misc]
     tie_word_embeddings: bool = False  # of the whole; the language model's own config says what it ties
 
     @property
+    def takes_waves(self) -> bool:
+        """Whether the encoder takes samples, and not mel frames."""
+        return hasattr(self.encoder_config, "conv_stride")
+
+    @property
     def downsampling(self) -> int:
-        """How many mel frames become one encoder frame; Whisper's convolutions have a stride of 2."""
+        """How many mel frames (or samples) become one encoder frame; Whisper's convolutions have a stride of 2."""
+        if self.takes_waves:
+            return math.prod(self.encoder_config.conv_stride)  # type: ignore[union-attr]
         return int(getattr(self.encoder_config, "downsampling", 2))
 
     @property
@@ -65,5 +75,5 @@ class SpeechLMConfig(PreTrainedConfig):  # type: ignore[misc]
     @property
     def embeddings_per_window(self) -> int:
         """The number of embeddings of a full window: 100 in the source paper."""
-        frames = round(self.window_seconds * self.mel_frames_per_second)
+        frames = round(self.window_seconds * (self.sampling_rate if self.takes_waves else self.mel_frames_per_second))
         return -(-frames // self.mel_frames_per_embedding)

@@ -32,6 +32,7 @@ class Adapter(nn.Module):
     def forward(self, states: torch.Tensor) -> torch.Tensor:
         """(windows, frames, H) -> (windows, ceil(frames / self.frames), text size); the last stack ends in zeros."""
         windows, length, size = states.shape
+        states = states.to(self.up.weight.dtype)
         states = nn.functional.pad(states, (0, 0, 0, -length % self.frames))
         stacked = states.reshape(windows, -1, size * self.frames)
         embeddings: torch.Tensor = self.down(nn.functional.gelu(self.up(stacked)))
@@ -76,9 +77,14 @@ class SpeechLMForConditionalGeneration(PreTrainedModel, GenerationMixin):  # typ
         return self.language_model.get_output_embeddings()  # type: ignore[no-any-return]
 
     def encode(self, input_features: torch.Tensor, input_features_mask: torch.Tensor | None) -> torch.Tensor:
-        """Encoder states (windows, frames, H) of log-mel windows (windows, mels, T)."""
-        states = self.audio_encoder(input_features, attention_mask=input_features_mask).last_hidden_state
-        return states  # type: ignore[no-any-return]
+        """Encoder states (windows, ceil(T / downsampling), H) of log-mel windows (windows, mels, T), or of waves.
+
+        Convolutions without padding leave out the last frame or two of a wave: zeros stand for them.
+        """
+        features = input_features.to(self.audio_encoder.dtype)
+        states = self.audio_encoder(features, attention_mask=input_features_mask).last_hidden_state
+        missing = -(-input_features.shape[-1] // self.config.downsampling) - states.shape[1]
+        return nn.functional.pad(states, (0, 0, 0, missing)) if missing > 0 else states
 
     def get_audio_features(
         self, input_features: torch.Tensor, input_features_mask: torch.Tensor | None = None
@@ -104,18 +110,25 @@ class SpeechLMForConditionalGeneration(PreTrainedModel, GenerationMixin):  # typ
         attention_mask: torch.Tensor | None = None,
         inputs_embeds: torch.Tensor | None = None,
         labels: torch.Tensor | None = None,
+        encoder_states: torch.Tensor | None = None,
         **kwargs: Any,  # position_ids, past_key_values, use_cache, logits_to_keep: the language model's own
     ) -> SpeechLMOutput:
         """input_ids (B, L) with one audio token an embedding; input_features (windows, mels, T), the windows of all
         clips of the batch in order; labels (B, L), -100 where nothing is learned.
 
+        encoder_states (windows, frames, H): what `encode` gave for the windows before, in place of input_features.
+        Without input_ids the answer holds the encoder's states alone.
+
         Raises ValueError where audio tokens and embeddings differ in number.
         """
-        heard = None
+        heard = encoder_states
+        if heard is None and input_features is not None:
+            heard = self.encode(input_features, input_features_mask)
+        if input_ids is None and inputs_embeds is None:  # only heard
+            return SpeechLMOutput(encoder_hidden_states=heard)
         if inputs_embeds is None:
             inputs_embeds = self.get_input_embeddings()(input_ids)
-        if input_features is not None and input_ids is not None:
-            heard = self.encode(input_features, input_features_mask)
+        if heard is not None and input_ids is not None:
             inputs_embeds = self._placed(input_ids, inputs_embeds, self.adapted(heard, input_features_mask))
         said = self.language_model(inputs_embeds=inputs_embeds, attention_mask=attention_mask, labels=labels, **kwargs)
         return SpeechLMOutput(

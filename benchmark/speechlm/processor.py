@@ -105,7 +105,7 @@ class SpeechLMProcessor(ProcessorMixin):  # type: ignore[misc]
             return_attention_mask=True,
             return_tensors="pt",
         )
-        features, mask = made["input_features"], made["attention_mask"]
+        features, mask = made[self.feature_extractor.model_input_names[0]], made["attention_mask"]
         counts = self._embeddings(mask).tolist()
         ends = np.cumsum([len(clip) for clip in windows])
         per_clip = [sum(counts[end - len(clip) : end]) for clip, end in zip(windows, ends, strict=True)]

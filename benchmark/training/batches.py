@@ -7,60 +7,49 @@ fraction of the work.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
 
-from cpbench.audio import load
-from cpbench.records import Clip, Sound, Tag
+from cpbench.records import Clip, Tag
 from cpbench.training.config import UNTYPED
-from cpbench.training.rows import Pack, Tokens, tokens
+from cpbench.training.encoded import Encoded
+from cpbench.training.features import Features
+from cpbench.training.rows import Pack, Tokens, end_of_turn, tokens
 
 IGNORED = -100
+KEPT = 256  # states of the generator that are remembered: more than a loader fetches ahead
+Window = tuple[torch.Tensor, int]  # an encoder's states (frames, H), and of how many feature frames they were made
 
 
-class Features:
-    """Each sound's log-mel windows, computed once and kept as float16 (about 16 kB a second of audio)."""
+@dataclass(frozen=True)
+class Aims:
+    """What a stage learns besides the answers."""
 
-    def __init__(self, processor: Any) -> None:
-        self._processor = processor
-        self._known: dict[Sound, list[torch.Tensor]] = {}
-
-    def windows(self, sound: Sound) -> list[torch.Tensor]:
-        """float16 (mels, frames), one a window. Raises BadClip."""
-        if sound not in self._known:
-            extractor = self._processor.feature_extractor
-            wave = load(sound, extractor.sampling_rate).wave
-            made = self._processor(text=self._processor.audio_token, audio=[wave])
-            pairs = zip(made["input_features"], made["input_features_mask"], strict=True)
-            self._known[sound] = [_valid(mel, mask, self._processor.trim) for mel, mask in pairs]
-        return self._known[sound]
-
-    def embeddings(self, sound: Sound) -> int:
-        step = self._processor.mel_frames_per_embedding
-        return sum(-(-mel.shape[1] // step) for mel in self.windows(sound))
-
-
-def _valid(mel: torch.Tensor, mask: torch.Tensor, trim: bool) -> torch.Tensor:
-    return (mel[:, : int(mask.sum())] if trim else mel).half()
+    weights: Mapping[str, float] = field(default_factory=dict)  # of a question type's answers in the loss, else 1
+    voices: Mapping[str, int] | None = None  # the emotions and genders, numbered; None: those of the packs
+    prosody: bool = False
 
 
 class Examples(torch.utils.data.Dataset[dict[str, Any]]):
-    """Packs rendered once; audio stays in `features`. `weights`: of a question type's answers in the loss, else 1."""
+    """Packs rendered once; what is heard stays in `sounds`: features, or the states of a frozen encoder."""
 
     def __init__(
-        self, packs: Sequence[Pack], processor: Any, features: Features, weights: Mapping[str, float] | None = None
+        self, packs: Sequence[Pack], processor: Any, sounds: Features | Encoded, aims: Aims | None = None
     ) -> None:
-        self._weights = weights or {}
-        self._features = features
+        self._aims = aims or Aims()
+        self._sounds = sounds
+        end = end_of_turn(processor)
         self._packs = [
-            (pack, tokens(pack, processor, [features.embeddings(one) for one in pack.sounds])) for pack in packs
+            (pack, tokens(pack, processor, [sounds.embeddings(one) for one in pack.sounds], end)) for pack in packs
         ]
         self._processor = processor
-        self.voices = _voices(packs)
+        self.voices = voices(packs) if self._aims.voices is None else self._aims.voices
+        self.lengths = [len(flat(rendered)) for _, rendered in self._packs]
 
     def __len__(self) -> int:
         return len(self._packs)
@@ -69,14 +58,16 @@ class Examples(torch.utils.data.Dataset[dict[str, Any]]):
         pack, rendered = self._packs[index]
         words = pack.transcript
         spoken = self._processor.tokenizer(f" {words}", add_special_tokens=False)["input_ids"] if words else []
-        return {
-            "input_ids": flat(rendered),
+        example = {
             "tokens": rendered,
-            "weights": [self._weights.get(row.type or UNTYPED, 1.0) for row in pack.rows],
-            "windows": [window for sound in pack.sounds for window in self._features.windows(sound)],
+            "weights": [self._aims.weights.get(row.type or UNTYPED, 1.0) for row in pack.rows],
+            "windows": [window for sound in pack.sounds for window in self._sounds.windows(sound)],
             "transcript": spoken,
             "voice": self._voice(pack) if pack.sounds else [],
         }
+        if self._aims.prosody and isinstance(self._sounds, Features):
+            example["prosody"] = [frames for sound in pack.sounds for frames in self._sounds.prosody(sound)]
+        return example
 
     def _voice(self, pack: Pack) -> list[tuple[float, float, int]]:
         """(start, end, class) in seconds: the gold emotion tags of a clip, and its gender over all of it."""
@@ -90,7 +81,7 @@ def _gold(clip: Clip) -> list[tuple[Tag, str]]:
     return [(tag, max(tag.emotion, key=lambda label: tag.emotion[label])) for tag in tags]
 
 
-def _voices(packs: Sequence[Pack]) -> dict[str, int]:
+def voices(packs: Sequence[Pack]) -> dict[str, int]:
     """The emotions and the genders of all clips, numbered."""
     clips = [sound.clip for pack in packs for sound in pack.sounds]
     names = {top for clip in clips for _, top in _gold(clip)} | {clip.gender for clip in clips if clip.gender}
@@ -109,18 +100,59 @@ class Collator:
     classes: int = 0  # of the voice
 
     def __post_init__(self) -> None:
+        self.begin()
+
+    def begin(self) -> None:
+        """Draw from the seed on."""
         self._generator = np.random.default_rng(self.seed)
+        self._served = 0
+        self._states: deque[tuple[int, dict[str, Any]]] = deque(maxlen=KEPT)
+
+    def state_before(self, batch: int) -> dict[str, Any]:
+        """The generator's state before it drew for the batch of that number: a loader fetches ahead of its trainer."""
+        return dict(self._states).get(batch, self._generator.bit_generator.state)
+
+    def go_on(self, state: dict[str, Any]) -> None:
+        """Draw on from a state that `state_before` gave."""
+        self._generator.bit_generator.state = state
 
     def __call__(self, examples: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
+        self._states.append((self._served, self._generator.bit_generator.state))
+        self._served += 1
         batch = packed([example["tokens"] for example in examples], self.pad_token_id)
         batch["weights"] = weighed(batch["labels"], [weight for example in examples for weight in example["weights"]])
-        windows = [self._changed(window) for example in examples for window in example["windows"]]
-        if windows:
-            batch |= padded(windows)
-            batch["transcripts"], batch["transcript_lengths"] = _transcripts(examples)
-            if self.classes:
-                batch["voices"] = self._voiced(examples, batch["input_features_mask"])
+        windows = [window for example in examples for window in example["windows"]]
+        if not windows:
+            return batch
+        if isinstance(windows[0], tuple):
+            return batch | encoded(windows)
+        changed = [self._changed(window) for window in windows]
+        batch |= padded([window for window, _ in changed])
+        batch["transcripts"], batch["transcript_lengths"] = _transcripts(examples)
+        if self.classes:
+            batch["voices"] = self._voiced(examples, batch["input_features_mask"])
+        if "prosody" in examples[0]:
+            targets = [frames for example in examples for frames in example["prosody"]]
+            batch["prosody"] = self._sounding(targets, [louder for _, louder in changed], batch["input_features_mask"])
         return batch
+
+    def _sounding(self, targets: Sequence[torch.Tensor], louder: Sequence[float], mask: torch.Tensor) -> torch.Tensor:
+        """Level, pitch, whether voiced, and whether known, of each encoder frame: (W, frames, 4).
+
+        Pitch is the mean of the voiced feature frames, of which at least half must be; the level follows the change
+        that was made to the features (`louder`, in decades of power).
+        """
+        step = self.downsampling
+        found = torch.zeros(len(targets), -(-mask.shape[1] // step), 4)
+        for row, (frames, more) in enumerate(zip(targets, louder, strict=True)):
+            whole = torch.nn.functional.pad(frames, (0, 0, 0, -len(frames) % step), value=torch.nan)
+            parts = whole.reshape(-1, step, 3)[: found.shape[1]]
+            share = parts[..., 2].nanmean(1)
+            pitch = (parts[..., 1] * parts[..., 2]).nansum(1) / parts[..., 2].nansum(1).clamp(min=1)
+            level = parts[..., 0].nanmean(1) + more * 10 / 20
+            voiced = (share >= 0.5).float()
+            found[row, : len(parts)] = torch.stack([level, pitch * voiced, voiced, torch.ones(len(parts))], 1)
+        return found
 
     def _voiced(self, examples: Sequence[dict[str, Any]], mask: torch.Tensor) -> torch.Tensor:
         """Which classes hold at each encoder frame: (W, frames, classes), 1 yes, 0 no; all 0 where nothing is known."""
@@ -135,18 +167,19 @@ class Collator:
             row += len(example["windows"])
         return voiced
 
-    def _changed(self, window: torch.Tensor) -> torch.Tensor:
-        """Another distance from the microphone, and a few moments unheard."""
+    def _changed(self, window: torch.Tensor) -> tuple[torch.Tensor, float]:
+        """Another distance from the microphone, and a few moments unheard; and by how many decades it is louder."""
         mel = window.float()
+        louder = 0.0
         if self.level_jitter:
-            mel = (
-                mel + self._generator.normal(0, self.level_jitter) / 20
-            )  # a decade of power is 10 dB and 1/2 in features
+            drawn = self._generator.normal(0, self.level_jitter)
+            louder = drawn / 10
+            mel = mel + drawn / 20  # a decade of power is 10 dB and 1/2 in features
         if self.masked_frames:
             pieces = self._generator.poisson(self.masked_frames * mel.shape[1] / 12)
             for start in self._generator.integers(0, mel.shape[1], pieces):
                 mel[:, start : start + self._generator.integers(5, 20)] = mel.mean()
-        return mel
+        return mel, louder
 
 
 def flat(rendered: Tokens) -> list[int]:
@@ -205,6 +238,17 @@ def padded(windows: Sequence[torch.Tensor]) -> dict[str, torch.Tensor]:
         features[row, :, : window.shape[1]] = window
         mask[row, : window.shape[1]] = 1
     return {"input_features": features, "input_features_mask": mask}
+
+
+def encoded(windows: Sequence[Window]) -> dict[str, torch.Tensor]:
+    """A frozen encoder's states of windows to encoder_states (W, frames, H), zeros behind, and the features' mask."""
+    longest = max(len(states) for states, _ in windows)
+    together = torch.zeros(len(windows), longest, windows[0][0].shape[1], dtype=windows[0][0].dtype)
+    mask = torch.zeros(len(windows), max(mels for _, mels in windows), dtype=torch.long)
+    for row, (states, mels) in enumerate(windows):
+        together[row, : len(states)] = states
+        mask[row, :mels] = 1
+    return {"encoder_states": together, "input_features_mask": mask}
 
 
 def _transcripts(examples: Sequence[dict[str, Any]]) -> tuple[torch.Tensor, torch.Tensor]:

@@ -50,8 +50,16 @@ class Tokens:
     branches: list[tuple[list[int], list[int]]]  # (rest of the prompt, answer and its end token)
 
 
-def packs(items: Sequence[Item], conditions: Mapping[str, float], setting: Setting, seed: int) -> list[Pack]:
+def packs(
+    items: Sequence[Item],
+    conditions: Mapping[str, float],
+    setting: Setting,
+    seed: int,
+    mix: Mapping[str, float] | None = None,
+) -> list[Pack]:
     """Every clip's questions under each condition, as often as the condition says; the same for the same seed.
+
+    `mix`: how many times as often the items of a task are asked; else 1.
 
     Raises UserError for items without an answer, and what the conditions raise.
     """
@@ -59,11 +67,12 @@ def packs(items: Sequence[Item], conditions: Mapping[str, float], setting: Setti
         raise UserError(
             f"{len(unanswered)} items have no reference to learn from, the first being", value=unanswered[0]
         )
-    clips = {item.clips: None for item in items}
+    share = {item.clips: (mix or {}).get(item.task, 1.0) for item in items}
     made: list[Pack] = []
-    for condition, times in conditions.items():
+    for condition, often_asked in conditions.items():
         draw = random.Random(f"{seed}/{condition}")
-        often = {clip: int(times) + (draw.random() < times % 1) for clip in clips}
+        times = {clip: often_asked * share[clip] for clip in share}
+        often = {clip: int(times[clip]) + (draw.random() < times[clip] % 1) for clip in share}
         chosen = [item for item in items if often[item.clips]]
         for clip, pack in _by_clip(chosen, present(chosen, condition, setting)):
             made += [pack] * often[clip]
@@ -85,17 +94,26 @@ def conversation(request: Request) -> list[dict[str, Any]]:
     return [{"role": "user", "content": [*content, {"type": "text", "text": request.text}]}]
 
 
-def tokens(pack: Pack, processor: Any, embeddings: Sequence[int]) -> Tokens:
-    """Render a pack. `embeddings`: how many audio tokens each of its sounds becomes."""
+def tokens(pack: Pack, processor: Any, embeddings: Sequence[int], end: int) -> Tokens:
+    """Render a pack. `embeddings`: how many audio tokens each of its sounds becomes; `end`: of a turn."""
     prompts = []
     for row in pack.rows:
         text = processor.apply_chat_template(conversation(row.request), add_generation_prompt=True, tokenize=False)
         prompts.append(_ids(processor, expanded(text, processor.audio_token, embeddings)))
     shared = len(common_prefix(prompts))
     shared = min(shared, *(len(prompt) - 1 for prompt in prompts))  # the token before an answer is its branch's own
-    answers = [[*_ids(processor, row.answer), processor.tokenizer.eos_token_id] for row in pack.rows]
+    answers = [[*_ids(processor, row.answer), end] for row in pack.rows]
     rests = [prompt[shared:] for prompt in prompts]
     return Tokens(prompts[0][:shared], list(zip(rests, answers, strict=True)))
+
+
+def end_of_turn(processor: Any) -> int:
+    """The token that ends an answer: what the chat template writes behind one, else the tokenizer's own end."""
+    chat = [{"role": "user", "content": "?"}, {"role": "assistant", "content": "!"}]
+    said = processor.apply_chat_template(chat, add_generation_prompt=False, tokenize=False)
+    special = set(processor.tokenizer.all_special_ids)
+    behind = _ids(processor, said.rpartition("!")[2])
+    return int(next((token for token in behind if token in special), processor.tokenizer.eos_token_id))
 
 
 def common_prefix(sequences: Sequence[Sequence[int]]) -> list[int]:

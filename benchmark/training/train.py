@@ -1,57 +1,196 @@
-"""The training: items to packs, a fresh model, its stages, a checkpoint that `cpbench run` takes as it stands."""
+"""The training: items to packs, a model, its stages, a checkpoint that `cpbench run` takes as it stands."""
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
+import os
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from cpbench.errors import UserError
+from cpbench.flow.ranks import Ranks, ranks
 from cpbench.flow.watch import Unwatched, Watch
-from cpbench.formats import read
-from cpbench.records import Item, Setting
-from cpbench.training.config import UNTYPED, Stage, TrainConfig
-from cpbench.training.rows import Pack, packs
+from cpbench.records import Score, Setting
+from cpbench.training.config import Stage, TrainConfig
+from cpbench.training.folder import Folder, claim, described
+from cpbench.training.rows import Pack
+from cpbench.training.variants import Material, asked, check_tags, loss_weights, material
+
+if TYPE_CHECKING:
+    from cpbench.training.bases import Learner
+    from cpbench.training.batches import Collator, Examples
+    from cpbench.training.chats import Chats, Questions
+    from cpbench.training.checkpoint import Story
+    from cpbench.training.encoded import Encoded
+    from cpbench.training.features import Features
 
 
-def train(config: TrainConfig, watch: Watch | None = None) -> Path:
-    """Train a model and save it with its processor and `checkpoint.json`; return its folder.
+@dataclass(frozen=True)
+class Job:
+    """What is trained, on what, and where."""
 
-    The same configuration on the same machine gives the same weights. Raises UserError where the data cannot be learned
-    from.
+    config: TrainConfig
+    learner: Learner
+    found: Material
+    folder: Folder
+
+
+@dataclass(frozen=True)
+class Session:
+    """How a training is followed and stopped; none of it changes a weight."""
+
+    watch: Watch
+    stop: Callable[[], bool]
+    ranks: Ranks
+
+
+def train(
+    config: TrainConfig,
+    watch: Watch | None = None,
+    *,
+    stop: Callable[[], bool] = lambda: False,
+    synthetic: Sequence[str] = (),
+) -> Path:
+    """Train a model and save it with its processor, model card and `checkpoint.json`; return its folder.
+
+    The same configuration on the same machine gives the same weights; the same call goes on where an earlier one was
+    ended, at any moment, to the same weights. `synthetic`: which of the data files are made by a program.
+
+    Raises UserError for data that cannot be learned from, a base that cannot be trained, and a folder that holds
+    another training; and Stopped where `stop` ended it early.
     """
     import torch
     from transformers import set_seed
 
-    from cpbench.training.batches import Examples, Features
-    from cpbench.training.checkpoint import save
-    from cpbench.training.fresh import speechlm
-    from cpbench.training.stages import run_stage, without_heads
+    from cpbench.training.bases import open_learner
+    from cpbench.training.checkpoint import Story
 
     begun = time.monotonic()
     if config.threads:
         torch.set_num_threads(config.threads)
-    items = [item for path in config.data for item in read("items", path, task=Path(path).stem)]
-    items = [item for item in items if item.split == "train"]
-    if not items:
-        raise UserError(f"no training items in {', '.join(config.data)}", mend='lines with "split": "train"')
+    session = Session(watch or Unwatched(), stop, _ranks())
+    found = material(config)
+    check_tags(found.train, config)
+    folder = claim(config, [*found.train, *found.held_out], first=session.ranks.first)
+    session.ranks.barrier()
+    if folder.finished:
+        session.watch.say(f"{folder.path} holds this training, finished")
+        return folder.path
     setting = Setting(config.seed, config.tag_template)
-    made = [_asked(items, stage, config, setting) for stage in config.stages]
+    made = [asked(found.train, stage, config, setting) for stage in config.stages]
     set_seed(config.seed)
-    model, processor = speechlm(config.sizes, _texts(itertools.chain.from_iterable(made)))
-    features = Features(processor)
-    for stage, asked in zip(config.stages, made, strict=True):
-        examples = Examples(asked, processor, features, config.weights)
-        run_stage(model, processor, examples, config=config, stage=stage, watch=watch or Unwatched())
-    return save(without_heads(model), processor, items, config, seconds=time.monotonic() - begun)
+    job = Job(config, open_learner(config, _texts(itertools.chain.from_iterable(made))), found, folder)
+    said, steps = _stages(job, made, session)
+    if session.ranks.first:
+        data = described(config, found.train, synthetic)
+        _finish(job, Story(found.train, data, time.monotonic() - begun, said, steps))
+    session.ranks.barrier()
+    return folder.path
 
 
-def _asked(items: Sequence[Item], stage: Stage, config: TrainConfig, setting: Setting) -> list[Pack]:
-    chosen = [item for item in items if stage.types is None or (item.type or UNTYPED) in stage.types]
-    if not chosen:
-        raise UserError(f"stage {stage.name!r} has nothing to learn: no training item is of type", value=stage.types)
-    return packs(chosen, stage.conditions or config.conditions, setting, config.seed)
+def _stages(job: Job, made: Sequence[Sequence[Pack]], session: Session) -> tuple[list[dict[str, Any]], dict[str, int]]:
+    """Every stage that has something to learn; what the held-out part said, and the steps of each stage."""
+    from cpbench.training.batches import voices
+    from cpbench.training.held_out import held_out
+    from cpbench.training.stages import Round, run_stage
+
+    config, learner = job.config, job.learner
+    sounds = _sounds(job, made, session) if learner.packs else None
+    heard = voices([pack for packs in made for pack in packs])
+    asked_of = held_out(job.found.held_out, config)
+    left = [place for place, packs in enumerate(made) if packs]
+    said: list[dict[str, Any]] = []
+    steps: dict[str, int] = {}
+    for place in left:
+        stage = config.stages[place]
+        examples, collate = _examples(job, stage, made[place], heard, sounds)
+        folder = job.folder.stage(place, stage.name)
+        round = Round(stage, config, learner, examples, collate, folder, session.watch, session.ranks)
+        round.asked, round.last, round.stop = asked_of, place == left[-1], session.stop
+        evaluations, steps[stage.name] = run_stage(round)
+        said += evaluations
+    return said, steps
+
+
+def _examples(
+    job: Job,
+    stage: Stage,
+    packs: Sequence[Pack],
+    heard: Mapping[str, int],
+    sounds: Features | Encoded | None,
+) -> tuple[Examples | Questions, Collator | Chats]:
+    """What a stage learns from, and how a batch is made of it."""
+    from cpbench.models.local import Prompts
+    from cpbench.training.batches import Aims, Collator, Examples
+    from cpbench.training.chats import Chats, Questions, ends_of
+
+    config, processor = job.config, job.learner.processor
+    weights = loss_weights(packs, config)
+    if sounds is None:
+        ends = ends_of(job.learner.model, processor)
+        return Questions(packs), Chats(Prompts(processor, str(config.base)), ends, weights)
+    aims = Aims(weights, heard, prosody=bool(stage.prosody_weight))
+    collate = Collator(
+        processor.tokenizer.pad_token_id,
+        config.jitter,
+        config.masked_frames,
+        seed=config.seed,
+        downsampling=job.learner.model.config.downsampling,
+        classes=len(heard) if stage.voice_weight else 0,
+    )
+    return Examples(packs, processor, sounds, aims), collate
+
+
+def _sounds(job: Job, made: Sequence[Sequence[Pack]], session: Session) -> Features | Encoded:
+    """What the speechlm hears: features; or, where its encoder never learns, what the encoder makes of each sound."""
+    from cpbench.training.encoded import Encoded
+    from cpbench.training.features import Features
+
+    config = job.config
+    features = Features(job.learner.processor, config.memory_gb)
+    learns = any(stage.trainable != "adapter" or _listens(stage) for stage in config.stages)
+    changes = bool(config.jitter or config.masked_frames)
+    if config.cache == "off" or config.fresh or learns or changes:
+        return features
+    place = job.folder.cache if config.cache == "auto" else Path(config.cache).expanduser()
+    encoded = Encoded(place, job.learner.model, job.learner.processor, config.cache_precision)
+    sounds = {sound: None for packs in made for pack in packs for sound in pack.sounds}
+    encoded.fill(sounds, features, ranks=session.ranks, watch=session.watch)
+    return encoded
+
+
+def _listens(stage: Stage) -> bool:
+    return bool(stage.ctc_weight or stage.voice_weight or stage.prosody_weight)
+
+
+def _finish(job: Job, story: Story) -> None:
+    """Ask the held-out part a last time, write the checkpoint, and clear what was only needed while it trained."""
+    from cpbench.training.checkpoint import save
+    from cpbench.training.held_out import held_out
+    from cpbench.training.losses import without_heads
+
+    learner = job.learner
+    without_heads(learner.model)
+    asked_of = held_out(job.found.held_out, job.config)
+    scores = [] if asked_of is None else [_line(score) for score in asked_of.scores(learner)]
+    save(learner, job.config, dataclasses.replace(story, scores=scores))
+    job.folder.clear()
+
+
+def _line(score: Score) -> dict[str, Any]:
+    estimate = score.estimate
+    return {
+        "task": score.task,
+        "metric": score.metric,
+        "slice": score.slice,
+        "value": estimate.value,
+        "low": estimate.low,
+        "high": estimate.high,
+        "n": estimate.n,
+    }
 
 
 def _texts(made: Iterable[Pack]) -> Iterator[str]:
@@ -61,3 +200,23 @@ def _texts(made: Iterable[Pack]) -> Iterator[str]:
             yield from (row.request.text, row.answer)
         if pack.transcript:
             yield f" {pack.transcript}"
+
+
+def _ranks() -> Ranks:
+    """This process among those that torchrun or accelerate started, connected to them."""
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        return ranks()
+    import torch
+    from accelerate import PartialState
+
+    state = PartialState(cpu=not torch.cuda.is_available())
+    return _Connected(state.process_index, state.num_processes)
+
+
+class _Connected(Ranks):
+    """Ranks that wait for each other through torch's own process group, which the Trainer uses too."""
+
+    def barrier(self) -> None:
+        import torch
+
+        torch.distributed.barrier()

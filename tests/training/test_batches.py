@@ -13,7 +13,8 @@ from cpbench.audio import load
 from cpbench.formats import read
 from cpbench.records import Setting
 from cpbench.training import TrainConfig
-from cpbench.training.batches import IGNORED, Collator, Examples, Features
+from cpbench.training.batches import IGNORED, Collator, Examples
+from cpbench.training.features import Features
 from cpbench.training.fresh import speechlm
 from cpbench.training.rows import Pack, common_prefix, packs
 from cpbench.training.train import _texts
@@ -22,7 +23,7 @@ from cpbench.training.train import _texts
 @pytest.fixture
 def made(config: TrainConfig) -> list[Pack]:
     items = [item for item in read("items", Path(config.data[0]), task="t") if item.split == "train"]
-    return packs(items, config.conditions, Setting(), seed=0)
+    return packs(items, config.asked, Setting(), seed=0)
 
 
 @pytest.fixture
@@ -92,9 +93,10 @@ def _alone(model: Any, processor: Any, request: Any) -> torch.Tensor:
 
 def test_level_jitter_moves_every_band_alike(built: tuple[Any, Any]) -> None:
     mel = torch.zeros(80, 50, dtype=torch.float16)
-    changed = Collator(0, level_jitter=2.0, seed=1)._changed(mel)
+    changed, louder = Collator(0, level_jitter=2.0, seed=1)._changed(mel)
     assert changed.unique().numel() == 1
     assert changed[0, 0] != 0
+    assert float(changed[0, 0]) == pytest.approx(louder / 2)  # features are half the decades of power
 
 
 def test_common_prefix_of_one_is_all_of_it() -> None:

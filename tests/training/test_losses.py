@@ -8,7 +8,7 @@ import torch
 from cpbench.errors import UserError
 from cpbench.training import TrainConfig, train
 from cpbench.training.batches import IGNORED, weighed
-from cpbench.training.stages import answer_loss, ctc, voice_loss
+from cpbench.training.losses import answer_loss, ctc, voice_loss
 
 
 def test_each_answer_counts_its_weight_whatever_its_length() -> None:

@@ -54,7 +54,8 @@ class Speaker:
         return model
 
     @cached_property
-    def _ends(self) -> list[int]:
+    def ends(self) -> list[int]:
+        """The tokens that end an answer."""
         ends = self._talker.generation_config.eos_token_id
         ends = self.tokenizer.eos_token_id if ends is None else ends
         return list(ends) if isinstance(ends, list | tuple) else [] if ends is None else [int(ends)]
@@ -62,7 +63,7 @@ class Speaker:
     @cached_property
     def _padding(self) -> int:
         padding = self.tokenizer.pad_token_id
-        return int(padding if padding is not None else (self._ends or [0])[0])
+        return int(padding if padding is not None else (self.ends or [0])[0])
 
     def answers(self, inputs: Any, generation: Generation, *, name: str = "") -> list[Answer]:
         """One answer a row. With a temperature, `name` and the seed fix the draw, whatever else is in the batch."""
@@ -79,7 +80,7 @@ class Speaker:
         import torch
 
         inputs = inputs.to(self._talker.device, dtype=self._talker.dtype)
-        ends = {"eos_token_id": self._ends or None, "pad_token_id": self._padding, "return_dict_in_generate": True}
+        ends = {"eos_token_id": self.ends or None, "pad_token_id": self._padding, "return_dict_in_generate": True}
         devices = [self._talker.device] if self._talker.device.type == "cuda" else []
         with torch.inference_mode(), torch.random.fork_rng(devices, enabled=seed is not None):
             if seed is not None:
@@ -95,7 +96,7 @@ class Speaker:
         return options
 
     def _answer(self, row: list[int], generation: Generation) -> Answer:
-        ended = next((place for place, token in enumerate(row) if token in self._ends), None)
+        ended = next((place for place, token in enumerate(row) if token in self.ends), None)
         if ended is not None:
             return Answer(_cut(self._decoded(row[:ended]), generation.stop)[0], "stop", ended + 1)
         while row and row[-1] == self._padding and generation.stop:  # a stop string ended it before its neighbours

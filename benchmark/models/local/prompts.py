@@ -106,15 +106,25 @@ class Prompts:
         )
         return str(text[0])
 
-    def encoded(self, turns: Sequence[Turn]) -> Any:
+    def encoded(self, turns: Sequence[Turn], answers: Sequence[str] | None = None) -> Any:
         """The inputs of fitted turns, all with audio or all without: a BatchFeature, padded on the left.
 
-        `input_ids` and `attention_mask` (B, L); where there is audio, features (rows, ...) and their mask.
+        `input_ids` and `attention_mask` (B, L); where there is audio, features (rows, ...) and their mask. With
+        `answers` the turns are answered, as a model is trained on them, and nothing is left to say.
         """
-        asked = [conversation(turn.request.text, turn.heard) for turn in turns]
-        return self._encoded(asked, audio=any(turn.heard for turn in turns))
+        said = answers if answers is not None else [None] * len(turns)
+        asked = [conversation(turn.request.text, turn.heard, answer) for turn, answer in zip(turns, said, strict=True)]
+        return self._encoded(asked, audio=any(turn.heard for turn in turns), to_answer=answers is None)
 
-    def _encoded(self, asked: list[list[Message]], *, audio: bool) -> Any:
+    def answered(self, turn: Turn, answer: str) -> str:
+        """The turn and its answer in words, special tokens and all; each audio part one placeholder."""
+        asked = [conversation(turn.request.text, turn.heard, answer)]
+        text = self.processor.apply_chat_template(
+            asked, chat_template=self.template, tokenize=False, add_generation_prompt=False
+        )
+        return str(text[0])
+
+    def _encoded(self, asked: list[list[Message]], *, audio: bool, to_answer: bool = True) -> Any:
         options: dict[str, Any] = {"text_kwargs": LEFT}
         if audio:
             options["audio_kwargs"] = {"sampling_rate": self.ear.sampling_rate}
@@ -124,7 +134,7 @@ class Prompts:
             tokenize=True,
             return_dict=True,
             return_tensors="pt",
-            add_generation_prompt=True,
+            add_generation_prompt=to_answer,
             processor_kwargs=options,
         )
 
