@@ -51,10 +51,11 @@ class Comparison:
         return sum(kind(each) == kind(one) for each in self.differences)
 
     def gate(self) -> Gate:
-        """Whether the last run is no worse than the first (see `standings.gate`)."""
+        """Whether the last run is no worse than the first, in every task of the first (see `standings.gate`)."""
         first, last = self.systems[0], self.systems[-1]
-        asked = {task: min(_asked(first.run, task), _asked(last.run, task)) for task in self.main}
-        return gate((*self.differences, *self.absent), self.main, first=first.name, last=last.name, asked=asked)
+        main = {task.name: self.main.get(task.name, ("its main metric", None)) for task in first.run.tasks}
+        asked = {task: min(_asked(first.run, task), _asked(last.run, task)) for task in main}
+        return gate((*self.differences, *self.absent), main, first=first.name, last=last.name, asked=asked)
 
 
 def compare(runs: Sequence[Run], choice: Choice = Choice()) -> Comparison:

@@ -66,7 +66,7 @@ def test_ties_count_where_rounding_parts_them():
     assert sign_flip_p(sums).p == sign_flip_p(sums * 6).p == by_scipy(sums * 6, n_resamples=np.inf)
 
 
-@pytest.mark.parametrize("clusters", [15, 40, 479])
+@pytest.mark.parametrize("clusters", [15, 40, 120])
 def test_the_drawn_p_is_scipy_s_up_to_the_draw(rng, clusters):
     sums = rng.normal(size=clusters)
     sums += 1.8 * np.sqrt((sums**2).sum()) / clusters - sums.mean()  # p near .07
