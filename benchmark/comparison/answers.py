@@ -59,7 +59,7 @@ class Agreement:
     b: str
     by: str  # "label", or "text"
     n: int
-    equal: float  # share
+    equal: float | None  # share; None where no item is answered under both
     kappa: float | None  # of labels; None for texts, and where both always say the same one thing
     one_label: bool = False  # both always say the same one thing
 
@@ -132,7 +132,7 @@ def agreement(sheet: Sheet, a: str, b: str) -> Agreement:
         b,
         "label" if labels else "text",
         len(both),
-        float(np.mean([x == y for x, y in zip(*said, strict=True)])) if both else float("nan"),
+        float(np.mean([x == y for x, y in zip(*said, strict=True)])) if both else None,
         cohen_kappa(*said) if both and labels else None,
         bool(both) and labels and len({*said[0], *said[1]}) == 1,
     )

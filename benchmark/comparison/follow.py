@@ -95,7 +95,8 @@ def _clips(sheet: Sheet, items: Sequence[Item]) -> Iterator[Followed]:
         if (label_of := _donor_label(condition, items)) is None:
             continue
         there = {one.item.id for one in sheet.columns[condition]}
-        left: Counter[Left] = Counter(no_donor=sum(one.item.id not in there for one in sheet.columns[sheet.main]))
+        left = Counter[Left]()
+        left["no_donor"] = sum(one.item.id not in there for one in sheet.columns[sheet.main])
         found = []
         for one in sheet.columns[condition]:
             label = label_of(one.item, one.prediction.played)
@@ -114,7 +115,7 @@ def _donor_label(condition: str, items: Sequence[Item]) -> Callable[[Item, Seque
         module = parts.find("conditions", step.partition(":")[0])
         if hasattr(module, "donor_label"):
             known = module.index(items)
-            return lambda item, played: module.donor_label(item, played, known)  # type: ignore[no-any-return]
+            return lambda item, played: module.donor_label(item, played, known)
     return None
 
 

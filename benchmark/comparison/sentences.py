@@ -231,7 +231,7 @@ def of_need(need: Need) -> str:
 
 def of_agreement(one: Agreement) -> str:
     """How far a condition changes what is said."""
-    if not one.n:
+    if one.equal is None:
         return f"{one.a} and {one.b}: no item is answered under both."
     if one.one_label:
         return f"{one.a} and {one.b}: every answer is the same one label, whatever is played."
