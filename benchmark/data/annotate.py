@@ -23,6 +23,7 @@ from cpbench.parts import Annotator
 from cpbench.records import Annotation, Clip, Heard
 
 INNER = frozenset({"device", "timeout", "ahead", "batch_size"})  # options that change no annotation
+SHARED = frozenset({"device", "dtype"})
 SHOWN = 5  # bad clips that are named one by one
 
 
@@ -86,8 +87,8 @@ class Annotated:
 def wanted(annotators: Sequence[str], asr: str | None, options: Mapping[str, str]) -> list[Wanted]:
     """The annotators as the command line names them, each with its options.
 
-    An option is `N.KEY` of the Nth annotator, `asr.KEY` of the recogniser, or `KEY` of all that have one. Raises
-    UsageError for an option that nobody has.
+    An option is `N.KEY` of the Nth annotator, `asr.KEY` of the recogniser, or `KEY` of all annotators that have it; the
+    recogniser takes it too if it is a device or a dtype, or if nobody else has it. Raises UsageError if nobody has.
     """
     asked = [(str(n), spec, False) for n, spec in enumerate(annotators, 1)]
     asked += [] if asr is None else [("asr", asr, True)]
@@ -99,6 +100,8 @@ def wanted(annotators: Sequence[str], asr: str | None, options: Mapping[str, str
         if dot and place not in known:
             raise UsageError("-A names no annotator:", value=place, allowed=known)
         takers = [place] if dot else [one for one in known if name in known[one]]
+        if not dot and name not in SHARED and len(takers) > 1:
+            takers = [one for one in takers if one != "asr"]  # an annotator's window would cut the words to pieces
         if not takers:
             allowed = sorted(frozenset[str]().union(*known.values()))
             raise UsageError("no annotator has the option", value=key, allowed=allowed)

@@ -18,10 +18,10 @@ ONE = "one annotator's categories suffice: --categorical NAME"
 
 @dataclass(frozen=True)
 class Ensemble:
-    """Whose categories vote, by name without revision, and which labels all of them know."""
+    """Whose categories vote, by name without revision, and the labels in which all of them can."""
 
     members: tuple[str, ...]
-    common: frozenset[str]
+    common: frozenset[str]  # a label beyond these falls to the one that takes it in
     levels: tuple[str, ...]  # who gives valence
     sources: tuple[str, ...]  # all of them, with their revisions
 
@@ -83,19 +83,26 @@ def ensemble(clips: Sequence[Clip], categorical: Sequence[str] = (), valence: Se
             f"no annotator gives categories of emotion: the clips have {tagged}",
             mend="cpbench data annotate DATA --annotator classifier/PATH (or gold) --out FILE",
         )
+    reach = _reach({member: labels[member] for member in members})
     for a, b in combinations(members, 2):
-        folded = {emotion_among(label, labels[b]) for label in labels[a]} | {
-            emotion_among(label, labels[a]) for label in labels[b]
-        }
-        if not folded & labels[a] & labels[b]:
+        if not reach[a] & reach[b]:
             raise UserError(
                 f"{a} ({', '.join(sorted(labels[a]))}) and {b} ({', '.join(sorted(labels[b]))}) share no label, "
                 "so they can never agree",
                 mend=f"{ONE}, or annotate again with -A labels=... in our spelling",
             )
     chosen = _named(valence, levels, "--valence") or sorted(levels)
-    common = frozenset(set.intersection(*(labels[member] for member in members)))
+    common = frozenset.intersection(*reach.values())
     return Ensemble(tuple(members), common, tuple(chosen), tuple(sorted(sources)))
+
+
+def _reach(labels: Mapping[str, Collection[str]]) -> dict[str, frozenset[str]]:
+    """member -> its own labels, and those of others that take one of its own in (happiness, for excitement)."""
+    every = {label for own in labels.values() for label in own}
+    return {
+        member: frozenset(wide for wide in every if any(emotion_among(label, {wide}) == wide for label in own))
+        for member, own in labels.items()
+    }
 
 
 def opinions(clips: Sequence[Clip], voices: Ensemble, window: float, context: float) -> list[Opinion]:

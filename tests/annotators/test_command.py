@@ -40,3 +40,68 @@ def test_each_sound_gets_its_words_and_an_error_gets_none(tmp_path: Path, heard:
 def test_a_reply_without_words_is_shown(tmp_path: Path, heard: Any) -> None:
     with pytest.raises(UserError, match='neither "transcript", "words", "tags" nor "error"'):
         list(recogniser(tmp_path, PROGRAM.replace('"transcript"', '"text"')).annotate([heard()]))
+
+
+def replying(folder: Path, reply: str, hello: str = '{"protocol": 1, "name": "ears", "revision": "7"}') -> Any:
+    """A program that gives the same reply of every clip."""
+    source = f"""
+import json, sys
+sys.stdin.readline()
+print({hello!r}, flush=True)
+for line in sys.stdin:
+    print(json.dumps({{"id": json.loads(line)["id"], **json.loads({reply!r})}}), flush=True)
+"""
+    return recogniser(folder, source)
+
+
+def test_tags_are_brought_to_our_scale_and_spelling(tmp_path: Path, heard: Any) -> None:
+    reply = """{"tags": [
+      {"start": 0, "end": 0.5, "emotion": {"生气/angry": 0.75, "other": 0.25},
+       "valence": 2, "arousal": 7, "scale": [1, 7]},
+      {"emotion": "happy"},
+      {"start": 0.5, "dominance": -0.5}
+    ]}"""
+    (said,) = replying(tmp_path, reply).annotate([heard("a", 1.0)])
+    first, second, third = said.tags
+    assert (said.annotator, said.transcript, {tag.source for tag in said.tags}) == ("ears@7", None, {"ears@7"})
+    assert dict(first.emotion) == {"anger": 0.75, "other": 0.25}
+    assert (first.valence, first.arousal, first.dominance) == (pytest.approx(-2 / 3, abs=1e-6), 1.0, None)
+    assert first.scale == (1.0, 7.0)
+    assert (second.start, second.end, second.emotion, second.scale) == (0.0, 1.0, {"happiness": 1.0}, None)
+    assert (third.start, third.end, third.dominance, third.scale) == (0.5, 1.0, -0.5, (-1.0, 1.0))
+
+
+def test_words_with_times_are_a_transcript_too(tmp_path: Path, heard: Any) -> None:
+    reply = '{"words": [{"text": "so", "start": 0, "end": 0.2}, {"text": "what", "start": 0.3, "end": 0.6}]}'
+    (said,) = replying(tmp_path, reply).annotate([heard("a", 1.0)])
+    assert said.transcript == "so what"
+    assert [(word.text, word.start, word.end) for word in said.words] == [("so", 0.0, 0.2), ("what", 0.3, 0.6)]
+
+
+def test_an_error_is_kept_as_the_program_words_it(tmp_path: Path, heard: Any) -> None:
+    (said,) = replying(tmp_path, '{"error": "no voice in it"}').annotate([heard()])
+    assert (said.error, said.tags, said.transcript) == ("no voice in it", (), None)
+
+
+@pytest.mark.parametrize(
+    ("reply", "message"),
+    [
+        ('{"tags": [{"emotion": {"sad": 1.5}}]}', "probability of 'sad' is not between 0 and 1: 1.5"),
+        ('{"tags": [{"valence": 3.2}]}', "valence is beyond the scale of -1 to 1: 3.2"),
+        ('{"tags": [{"valence": 3.2, "scale": [7, 1]}]}', "scale"),
+        ('{"tags": [{"start": 0.9, "end": 0.4, "valence": 0}]}', "should end later than it starts"),
+        ('{"tags": [{"start": 0, "end": 0.4}]}', "a tag says nothing"),
+        ('{"tags": [{"mood": "sad"}]}', "a tag has the keys"),
+        ('{"tags": [{"valence": "high"}]}', "'valence' should be a number, not 'high'"),
+        ('{"words": [{"text": "so"}]}', "'start' should be a number"),
+        ('{"words": ["so"]}', "a word is"),
+    ],
+)
+def test_numbers_that_cannot_be_are_refused(tmp_path: Path, heard: Any, reply: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        list(replying(tmp_path, reply).annotate([heard()]))
+
+
+def test_a_program_cannot_pass_for_people(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="cannot be called 'gold'"):
+        _ = replying(tmp_path, "{}", '{"protocol": 1, "name": "gold"}').name
