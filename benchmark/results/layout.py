@@ -150,9 +150,9 @@ def to_lm_eval(
     """Return results.json: plain JSON values, null for what is not a number.
 
     `judges` says who each judge_id is: its name, spec, statuses, noise; `listening` is a run's listening report as
-    plain values. `results` holds the condition that the model
-    was made for where the run has it (`audio`, or an explicit checkpoint's tags), else `audio`, else the first. No
-    number is made for a group of tasks: their scores are not of one kind.
+    plain values. `results` holds the condition that the model was made for where the run has it (`audio`, or an
+    explicit checkpoint's tags), else `audio`, else the first. No number is made for a group of tasks: their scores are
+    not of one kind.
     """
     known = judges or {}
     names = _judge_names(results, {judge_id: about["name"] for judge_id, about in known.items()})
@@ -180,19 +180,7 @@ def to_lm_eval(
             for each in tallies
             if each.condition == main
         },
-        "judges": {
-            name: {
-                "judge_id": judge_id,
-                "spec": known.get(judge_id, {}).get("spec"),
-                "prompt": known.get(judge_id, {}).get("prompt"),
-                "card": results.judges.get(judge_id, "not validated"),
-                "statuses": known.get(judge_id, {}).get("statuses", {}),
-                "noise": known.get(judge_id, {}).get("noise"),
-                "cost": known.get(judge_id, {}).get("cost"),
-                "agreement": known.get(judge_id, {}).get("agreement", []),
-            }
-            for judge_id, name in names.items()
-        },
+        "judges": {name: _judge(judge_id, results, known.get(judge_id, {})) for judge_id, name in names.items()},
         "throughput": {key: value for key, value in results.usage.items() if key not in COSTS},
         "costs": {key: value for key, value in results.usage.items() if key in COSTS},
         "warnings": list(results.warnings),
@@ -201,6 +189,19 @@ def to_lm_eval(
     }
     plain: ResultsFile = _plain(made)
     return plain
+
+
+def _judge(judge_id: str, results: Results, known: Mapping[str, Any]) -> JudgeEntry:
+    return {
+        "judge_id": judge_id,
+        "spec": known.get("spec"),
+        "prompt": known.get("prompt"),
+        "card": results.judges.get(judge_id, "not validated"),
+        "statuses": known.get("statuses", {}),
+        "noise": known.get("noise"),
+        "cost": known.get("cost"),
+        "agreement": known.get("agreement", []),
+    }
 
 
 def _conditions(scores: Iterable[Score]) -> list[str]:
