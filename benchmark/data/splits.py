@@ -71,7 +71,7 @@ def split(clips: Iterable[Clip], wanted: Mapping[str, float], *, by: By = "both"
     out the clips in between: the only way where every speaker says every sentence.
     Raises UserError where a part would remain empty.
     """
-    whos, words, pairs = _counted(clips)
+    pairs: Counter[Pair] = Counter((_speakers(clip), _words(clip)) for clip in clips)
     if by == "crossed":
         return _crossed(pairs, wanted, seed)
     groups = _groups(pairs, by)
@@ -84,7 +84,7 @@ def split(clips: Iterable[Clip], wanted: Mapping[str, float], *, by: By = "both"
             sizes[parts[group]] += pairs[who, said]
             if said is not None:
                 sentences[said] = parts[group]
-    _check(sizes, wanted, by, len(groups), (len(whos), len(words)))
+    _check(sizes, wanted, by, pairs)
     total = sum(sizes.values())
     return Split(by, speakers, sentences, {name: sizes[name] / total for name in wanted})
 
@@ -103,13 +103,8 @@ def _words(clip: Clip) -> str | None:
     return words_key(clip.transcript or "") or None
 
 
-def _counted(clips: Iterable[Clip]) -> tuple[set[str], set[str], Counter[Pair]]:
-    pairs: Counter[Pair] = Counter((_speakers(clip), _words(clip)) for clip in clips)
-    return {who for whos, _ in pairs for who in whos}, {said for _, said in pairs if said}, pairs
-
-
 def _groups(pairs: Iterable[Pair], by: By) -> dict[str, list[Pair]]:
-    """The pairs that hang together, each group under its first name."""
+    """The pairs that hang together, each group under the least of its names: so their order does not matter."""
     above: dict[str, str] = {}
 
     def top(name: str) -> str:
@@ -132,7 +127,7 @@ def _groups(pairs: Iterable[Pair], by: By) -> dict[str, list[Pair]]:
     groups: dict[str, list[Pair]] = defaultdict(list)
     for pair in listed:
         groups[top(names(pair)[0])].append(pair)
-    return groups
+    return {min(name for pair in members for name in names(pair)): members for members in groups.values()}
 
 
 def _dealt(sizes: Mapping[str, int], wanted: Mapping[str, float], seed: int) -> dict[str, str]:
@@ -166,19 +161,21 @@ def _crossed(pairs: Mapping[Pair, int], wanted: Mapping[str, float], seed: int) 
         found = {speakers[who] for who in whos} | ({made.sentences[said]} if said is not None else set())
         sizes.update({found.pop() if len(found) == 1 else "": count})
     lost = sizes.pop("", 0)
-    _check(sizes, wanted, "crossed", len(by_speaker), (len(speakers), len(counts)))
+    _check(sizes, wanted, "crossed", pairs)
     total = sum(sizes.values())
     return Split("crossed", speakers, made.sentences, {name: sizes[name] / total for name in wanted}, lost)
 
 
-def _check(sizes: Mapping[str, int], wanted: Mapping[str, float], by: By, groups: int, of: tuple[int, int]) -> None:
+def _check(sizes: Mapping[str, int], wanted: Mapping[str, float], by: By, pairs: Mapping[Pair, int]) -> None:
     empty = [name for name in wanted if not sizes.get(name)]
     if not empty:
         return
-    linked = {"both": "speaker, recording or sentence", "speaker": "speaker or recording", "transcript": "sentence"}
-    mend = {"both": "--split-by crossed (leaves clips out), --split-by speaker, or --split none"}
+    voices, words = len(_groups(pairs, "speaker")), len({said for _, said in pairs if said is not None})
+    groups = voices if by == "crossed" else len(_groups(pairs, by))
+    what = f"no clips are left for {', '.join(empty)}: {voices} speakers with {words} sentences are {groups} groups"
+    mend = "--split-by crossed (leaves clips out), --split-by speaker, or --split none"
+    linked = {"both": "no speaker or sentence", "speaker": "no speaker", "transcript": "no sentence"}
     raise UserError(
-        f"no clips are left for {', '.join(empty)}: {of[0]} speakers and recordings with {of[1]} sentences hang "
-        f"together in {groups} groups that share no {linked.get(by, 'speaker')}",
-        mend=mend.get(by, "fewer parts, or --split none"),
+        f"{what} that share {linked.get(by, 'no speaker')}",
+        mend=mend if by == "both" else "fewer parts, or --split none",
     )
