@@ -13,6 +13,11 @@ Entry = Mapping[str, Any]  # one of results/listening.py
 HINT = "Does the model listen? --condition all asks the same items without their clips, and says."
 BESIDE = ("changed", "followed")
 """What stands below the verdicts, of the report's lists; the rest is in the table, or in results.json."""
+TITLES = {
+    "Does it listen": frozenset({"other", "silent", "words", "part"}),
+    "With the clip or the question changed": frozenset({"changed", "plain", "told"}),
+}
+"""The tables, and which kinds of condition stand in them."""
 MARK = {"above": "*", "below": "*", "cannot_be_shown": "?"}
 
 
@@ -23,7 +28,7 @@ def show_listening(console: Console, report: Entry | None) -> None:
         return
     for task in dict.fromkeys(one["task"] for one in report["agreements"]):
         here = {key: [one for one in value if one["task"] == task] for key, value in report.items() if _is_list(value)}
-        for table in _tables(task, report["main"], here):
+        for table in _tables(task, here):
             console.print(table)
         _print(console, here["verdicts"] if here.get("gaps") else ())
         for key in BESIDE:
@@ -31,15 +36,13 @@ def show_listening(console: Console, report: Entry | None) -> None:
     console.print(_legend(report), style="dim", markup=False)
 
 
-def _tables(task: str, main: str, here: Mapping[str, Sequence[Entry]]) -> Iterator[Table]:
+def _tables(task: str, here: Mapping[str, Sequence[Entry]]) -> Iterator[Table]:
     """Without the clip or a part of it; with the clip or the question changed; with tags."""
-    gaps = here.get("gaps", ())
-    less = [gap for gap in gaps if gap["kind"] in ("other", "silent", "words", "part")]
-    more = [gap for gap in gaps if gap not in less]
-    if less:
-        yield _table(f"Does it listen? {task}", main, less, here.get("needs", ()))
-    if more:
-        yield _table(f"Changed clips and questions: {task}", main, more)
+    for title, kinds in TITLES.items():
+        gaps = [gap for gap in here.get("gaps", ()) if gap["kind"] in kinds]
+        for first in dict.fromkeys(gap["a"] for gap in gaps):
+            needs = [need for need in here.get("needs", ()) if need["main"] == first and "silent" in kinds]
+            yield _table(f"{title}: {task}", first, [gap for gap in gaps if gap["a"] == first], needs)
     told = [
         {**gap, "a": gap["b"], "b": gap["a"], "value_a": gap["value_b"], "value_b": gap["value_a"]}
         for gap in here.get("told", ())

@@ -69,8 +69,9 @@ def need(sheet: Sheet) -> Need | None:
     conditions = tuple(sheet.without_the_clip)
     if not conditions:
         return None
-    right = {condition: sheet.right(condition) for condition in (sheet.main, *conditions)}
-    known = [each for each in right[sheet.main] if all(each in column for column in right.values())]
+    main = sheet.beside(conditions[0])
+    right = {condition: sheet.right(condition) for condition in (main, *conditions)}
+    known = [each for each in right[main] if all(each in column for column in right.values())]
     table = np.array([[column[each] for column in right.values()] for each in known]).reshape(len(known), len(right))
     always = [each for each, row in zip(known, table, strict=True) if row.all()]
     only = [each for each, row in zip(known, table, strict=True) if row[0] and not row[1:].any()]
@@ -79,14 +80,14 @@ def need(sheet: Sheet) -> Need | None:
         sheet.task.name,
         sheet.type,
         sheet.judge.name if sheet.judge else None,
-        sheet.main,
+        main,
         conditions,
         len(known),
         tuple(always),
         float(len(known) * shares.prod()),
         tuple(only),
         float(len(known) * shares[0] * (1 - shares[1:]).prod()),
-        _examples(sheet, only, (sheet.main, *conditions)),
+        _examples(sheet, only, (main, *conditions)),
     )
 
 
@@ -111,7 +112,7 @@ def _examples(sheet: Sheet, ids: Sequence[str], conditions: Sequence[str]) -> tu
 
 def agreements(sheet: Sheet) -> list[Agreement]:
     """Return how each other condition's answers agree with the main one's."""
-    return [agreement(sheet, sheet.main, other) for other in sheet.others]
+    return [agreement(sheet, sheet.beside(other), other) for other in sheet.others if other != sheet.beside(other)]
 
 
 def agreement(sheet: Sheet, a: str, b: str) -> Agreement:

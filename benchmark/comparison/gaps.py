@@ -52,10 +52,10 @@ class Gap:
 def gaps(sheet: Sheet, pairs: Sequence[tuple[str, str]] | None = None) -> list[Gap]:
     """Return the differences of pairs of conditions, corrected for each other (Holm).
 
-    Without `pairs`: of the main condition to each other one, but for those that differ from it in their tags only.
+    Without `pairs`: of the main condition (`Sheet.beside`) to each other one, except where only their tags differ.
     """
     others = [other for other in sheet.others if not sheet.differ_in_tags_only(sheet.main, other)]
-    wanted = [(sheet.main, other) for other in others] if pairs is None else list(pairs)
+    wanted = [(sheet.beside(other), other) for other in others] if pairs is None else list(pairs)
     found: dict[tuple[str, str], Difference | str] = {}
     for a, b in wanted:
         judge_id = sheet.judge.judge_id if sheet.judge else None

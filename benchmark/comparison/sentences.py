@@ -137,8 +137,10 @@ def of_verdict(verdict: Verdict, gaps: Sequence[Gap], same: Sequence[str] = ()) 
     """
     decided = [gap for gap in gaps if gap.kind == verdict.against and not gap.confounded]
     found = [_hearing(verdict, decided, gaps)]
-    if same:
-        found.append(f"Every answer under {gaps[0].a} is the one under {' and '.join(same)}: the clip changes nothing.")
+    if same and decided:
+        found.append(
+            f"Every answer under {decided[0].a} is the one under {' and '.join(same)}: the clip changes nothing."
+        )
     spoken = [gap for gap in gaps if gap.kind == "words" and not gap.confounded]
     if verdict.words != "not asked":
         found.append(_words(verdict, spoken))

@@ -51,6 +51,12 @@ class Sheet:
         """Whether two conditions change the same of what is heard and asked, whatever their tags say."""
         return _bare(a) == _bare(b)
 
+    def beside(self, other: str) -> str:
+        """What a condition is held against: the main one, or, where that has tags and this one none (or the other way
+        round), the one like it that has as many; the main one again where the run has no such condition."""
+        alike = [each for each in self.columns if self.differ_in_tags_only(each, self.main)]
+        return next((each for each in (self.main, *alike) if self.told(each) == self.told(other)), self.main)
+
     @property
     def without_the_clip(self) -> list[str]:
         return [condition for condition in self.others if kind(condition) in WITHOUT_THE_CLIP]

@@ -56,7 +56,7 @@ class GapEntry(TypedDict):
     judge: str | None
     """The judge's name."""
     a: str
-    """The condition that is held against b."""
+    """The condition that is held against b: the main one, or where tags stand in one prompt only, the one like it."""
     b: str
     """The other one."""
     kind: str

@@ -238,6 +238,15 @@ def test_tags_beside_the_voice_are_no_evidence_of_hearing():
     )
     assert found.gaps[0].confounded and found.verdicts[0].hearing == "not asked"
     assert "says nothing of the clip" in found.plain()["gaps"][0]["sentence"]
+    both = report(
+        column(asked, "tags:gold", truth, told=("anger",)),
+        column(asked, "audio", truth),
+        column(asked, "silence", habit),
+        main="tags:gold",
+    )
+    assert [(gap.a, gap.b, gap.confounded) for gap in both.gaps] == [("audio", "silence", False)]
+    assert both.verdicts[0].hearing == "listens" and both.needs[0].main == "audio"
+    assert [(gap.a, gap.b) for gap in both.told] == [("tags:gold", "audio")]
 
 
 def test_lost_items_are_counted_and_the_report_is_plain_json():
