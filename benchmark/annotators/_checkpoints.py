@@ -66,7 +66,7 @@ class Checkpoint:
         import torch
 
         device = best_device() if self.device == "auto" else self.device
-        dtype = getattr(torch, best_dtype(device) if self.dtype == "auto" else self.dtype)  # type: ignore[arg-type]
+        dtype = getattr(torch, best_dtype(device) if self.dtype == "auto" else self.dtype)
         model, found = self.load(kind, dtype=dtype, use_safetensors=True, output_loading_info=True)
         wrong = [*found["missing_keys"], *(entry[0] for entry in found["mismatched_keys"])]
         return model.to(device).eval(), sorted(name for name in wrong if not name.endswith(UNUSED))

@@ -24,7 +24,7 @@ class Track:
 
     @property
     def voiced(self) -> np.ndarray:
-        return ~np.isnan(self.hertz)
+        return np.asarray(~np.isnan(self.hertz))
 
 
 def pitch(wave: np.ndarray, sampling_rate: int) -> Track:

@@ -304,7 +304,7 @@ def _balanced(windows: list[Opinion], clips: Sequence[Clip], s: Settings) -> lis
     kept: set[int] = set()
     for places in groups.values():
         turns: Counter[str] = Counter()
-        order = []
+        order: list[tuple[int, int, int]] = []
         for place in sorted(places, key=lambda place: digest(s.seed, key_of(clips[place]))):
             order.append((turns[clips[place].recording], len(order), place))
             turns[clips[place].recording] += 1

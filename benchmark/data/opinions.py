@@ -141,10 +141,9 @@ def _opinion(place: int, span: tuple[float, float], near: Mapping[str, Weighted]
         member: _shares([(tag, weight) for tag, weight in near.get(member, ()) if tag.emotion], voices.common)
         for member in voices.members
     }
-    levels = {level: _level(near, level, voices) for level in LEVELS}
-    return Opinion(
-        place, *span, {key: value for key, value in shares.items() if value}, **levels, text=_text(near, span)
-    )
+    valence, arousal, dominance = (_level(near, level, voices) for level in LEVELS)
+    heard = {member: own for member, own in shares.items() if own}
+    return Opinion(place, *span, heard, valence, arousal, dominance, _text(near, span))
 
 
 def _near(tags: Iterable[Tag], span: tuple[float, float], context: float) -> list[tuple[Tag, float]]:
