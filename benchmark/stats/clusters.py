@@ -6,9 +6,10 @@ mean of influences gives the t interval of every such statistic. For the mean it
 error.
 
 Sources: the influence function and its sandwich variance, Huber (1967), Hampel (1974); clusters, Liang and Zeger (1986)
-with the factor C/(C-1); two ways, Cameron, Gelbach and Miller (2011), eq. 2.12; why t and not a percentile bootstrap
-with few clusters: in 4, 8, 15 and 40 recordings of macro-F1 the t interval covers .93 .95 .95 .95, the bootstrap
-.81 .88 .92 .94.
+with the factor C/(C-1); two ways, Cameron, Gelbach and Miller (2011), eq. 2.12, with what they subtract cleared of the
+two identities (the interaction mean square of a crossed analysis of variance: Scheffe 1959, ch. 7; Brennan 2001) and
+the degrees of freedom of Satterthwaite (1946); why t and not a percentile bootstrap with few clusters: in 4, 8, 15 and
+40 recordings of macro-F1 the t interval covers .93 .95 .95 .95, the bootstrap .81 .88 .92 .94.
 """
 
 from __future__ import annotations
@@ -23,8 +24,10 @@ import numpy.typing as npt
 from cpbench.records import Estimate
 
 Array = npt.NDArray[np.floating[Any]]
+Codes = npt.NDArray[np.intp]
 Value = Callable[[Array], Array]
 LEVEL = 0.95
+ENOUGH = 4  # clusters of each of two identities, for their variances to have a say in the degrees of freedom
 
 
 def influence(rows: Array, value: Value) -> Array:
@@ -68,10 +71,18 @@ def cluster_interval(value: float, influence: Array, *ids: Sequence[object], lev
 
         se = sqrt(C/(C-1) * sum_c (sum_{i in c} influence_i)^2) / N,     t with C-1 degrees of freedom.
 
-    Two ways, the variances of each and of their intersection, each with its own factor: V1 + V2 - V12, t with min(C1,
-    C2) - 1 degrees of freedom. That difference can come out negative, or zero, in small samples: then the larger of V1
-    and V2 is taken, and `method` says so. Where the second identity has one value, it crosses nothing: one way. With
-    one cluster there is no interval: `low`, `high` and `se` are None.
+    Two ways, the variances of each and of their cells, each with its own factor: V = V1 + V2 - V12. V12 is of what the
+    levels of the two identities, added up, leave unexplained in the cells: taken from the cells as they are it would
+    hold both identities once more, and V would be too small by that (10 x 10: a tenth). Where the crossing is too
+    sparse to part them (fewer than a third of the cells are left once every cluster has had its level) it is of the
+    cells as they are. V is at least V12: then neither identity adds anything, and `method` says so. The degrees of
+    freedom are Satterthwaite's, V^2 / (V1^2/df1 + V2^2/df2 + V12^2/df12); where either identity has two or three
+    clusters, whose variance is hardly known, min(C1, C2) - 1. Where the second identity has one value, it crosses
+    nothing: one way. With one cluster there is no interval: `low`, `high` and `se` are None.
+
+    Two ways it covers, over simulated sets of 8 x 8 to 91 x 12 clusters, full and with gaps: .94 to .97 where anything
+    clusters (.93 to .97 for right and wrong), .96 to .99 where nothing does; V12 of the cells as they are with min(C1,
+    C2) - 1 degrees of freedom, as is usual, .92 to .98.
 
     Raises ValueError for no items, for ids of another length, and for other than one or two of them.
 
@@ -114,12 +125,10 @@ def cluster_spread(influence: Array, *ids: Sequence[object]) -> Spread | None:
     if clusters == 1:
         return None
     if crossing is None:
-        variance, freedom = _variance(influence, first), clusters - 1
-        method = f"{_named(freedom)}, clustered one way"
+        variance, freedom, how = _variance(influence, first), float(clusters - 1), "one way"
     else:
-        variance, how = _two_way(influence, first, crossing)
-        freedom = min(clusters, _count(crossing)) - 1
-        method = f"{_named(freedom)}, clustered {how}"
+        variance, freedom, how = _two_way(influence, first, crossing)
+    method = f"{_named(freedom)}, clustered {how}"
     se = float(np.sqrt(variance))
     if se == 0:
         method += ", no spread between clusters"  # no width is then no certainty
@@ -185,33 +194,83 @@ def _checked(rows: Array) -> Array:
     return rows
 
 
-def _codes(ids: Sequence[object]) -> npt.NDArray[np.intp]:
+def _codes(ids: Sequence[object]) -> Codes:
     """Ids as numbers from 0; by their text, since ids of several types do not sort."""
     _, codes = np.unique(np.array([str(each) for each in ids]), return_inverse=True)
     return codes.reshape(-1)
 
 
-def _count(codes: npt.NDArray[np.intp]) -> int:
+def _count(codes: Codes) -> int:
     return int(codes.max()) + 1
 
 
-def _variance(influence: Array, codes: npt.NDArray[np.intp]) -> float:
+def _variance(influence: Array, codes: Codes) -> float:
     clusters = _count(codes)
     sums = np.bincount(codes, weights=influence)
     return float(clusters / (clusters - 1) * (sums**2).sum() / len(influence) ** 2)
 
 
-def _two_way(influence: Array, first: npt.NDArray[np.intp], second: npt.NDArray[np.intp]) -> tuple[float, str]:
-    """The variance of Cameron, Gelbach and Miller, and how it was found."""
-    _, both = np.unique(first * _count(second) + second, return_inverse=True)
+@dataclass(frozen=True)
+class _Cells:
+    """The cells of two identities that cross, and what the influences sum to in each."""
+
+    first: Codes  # of each cell
+    second: Codes
+    sums: Array
+    items: Array
+    n: int
+
+    @property
+    def freedom(self) -> int:
+        """What is left of the cells once every cluster of either identity has had its own level."""
+        return len(self.sums) - _count(self.first) - _count(self.second) + 1
+
+    @property
+    def variance(self) -> float:
+        """V12 of Cameron, Gelbach and Miller."""
+        return float(len(self.sums) / (len(self.sums) - 1) * (self.sums**2).sum() / self.n**2)
+
+    @property
+    def rest(self) -> float:
+        """The same of what the levels of the two identities, added up, do not explain: least squares, by turns."""
+        means, levels = self.sums / self.items, [np.zeros(len(self.sums)), np.zeros(len(self.sums))]
+        for _ in range(200):
+            before = levels[1]
+            for at, codes in enumerate((self.first, self.second)):
+                left = np.bincount(codes, weights=(means - levels[1 - at]) * self.items)
+                levels[at] = (left / np.bincount(codes, weights=self.items))[codes]
+            if np.abs(levels[1] - before).max() <= 1e-10 * np.abs(means).max():
+                break
+        residual = (means - levels[0] - levels[1]) * self.items
+        return float(len(self.sums) / self.freedom * (residual**2).sum() / self.n**2)
+
+
+def _cells(influence: Array, first: Codes, second: Codes) -> _Cells:
+    codes, both = np.unique(first * _count(second) + second, return_inverse=True)
+    at = both.reshape(-1)
+    sums, items = np.bincount(at, weights=influence), np.bincount(at).astype(float)
+    return _Cells(codes // _count(second), codes % _count(second), sums, items, len(influence))
+
+
+def _two_way(influence: Array, first: Codes, second: Codes) -> tuple[float, float, str]:
+    """The variance of two identities that cross, its degrees of freedom, and how it was found."""
+    cells = _cells(influence, first, second)
     one, other = _variance(influence, first), _variance(influence, second)
-    crossed = one + other - _variance(influence, both.reshape(-1))
-    rounding = 1e-12 * max(one, other)  # a difference of equals is zero only up to rounding
-    return (crossed, "two ways") if crossed > rounding else (max(one, other), "by the wider of two ways")
+    if 3 * cells.freedom >= len(cells.sums):
+        both, freedom, how = cells.rest, float(cells.freedom), "two ways"
+    else:
+        both, freedom, how = cells.variance, len(cells.sums) - 1.0, "two ways, sparsely crossed"
+    fewest, variance = min(_count(first), _count(second)), one + other - both
+    if variance <= both * (1 + 1e-9):  # equals differ by rounding
+        variance, how = both, f"{how}, which add nothing to the items"
+    else:
+        parts = ((one, _count(first) - 1), (other, _count(second) - 1), (both, freedom))
+        freedom = max(1.0, variance**2 / sum(each**2 / df for each, df in parts))
+    return variance, freedom if fewest >= ENOUGH else fewest - 1.0, how
 
 
-def _named(freedom: int) -> str:
-    return f"t, {freedom} degree{'s' * (freedom > 1)} of freedom"
+def _named(freedom: float) -> str:
+    return f"t, {freedom:.4g} degree{'s' * (freedom > 1)} of freedom"
 
 
 def _t(freedom: float, level: float) -> float:

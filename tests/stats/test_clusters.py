@@ -1,11 +1,15 @@
 """Clustered intervals against statsmodels, hand-made numbers and simulated sets."""
 
 import numpy as np
+import pandas as pd
 import pytest
+from scipy import stats as scipy_stats
+from statsmodels.formula.api import ols
 from statsmodels.regression.linear_model import OLS
+from statsmodels.stats.anova import anova_lm
 from statsmodels.stats.sandwich_covariance import cov_cluster_2groups
 
-from cpbench.stats import cluster_bootstrap, cluster_interval, cluster_sums, influence, smallest_difference
+from cpbench.stats import cluster_bootstrap, cluster_interval, cluster_sums, influence
 
 
 def mean(sums):
@@ -69,22 +73,57 @@ def test_one_way_by_hand():
     assert found.high - found.value == pytest.approx(4.302653 * 0.1875, rel=1e-6)  # t, 2 degrees of freedom
 
 
-def test_two_ways_is_the_formula_of_cameron_gelbach_and_miller(rng):
+def test_two_ways_is_the_crossed_analysis_of_variance(rng):
+    """10 speakers x 8 sentences: (MS speaker + MS sentence - MS rest) / 80, the mean squares by statsmodels."""
+    speaker, sentence = np.divmod(np.arange(80), 8)
+    values = rng.normal(size=10)[speaker] + rng.normal(size=8)[sentence] + rng.normal(size=80)
+    table = anova_lm(ols("y ~ C(a) + C(b)", pd.DataFrame({"y": values, "a": speaker, "b": sentence})).fit())
+    squares = table["mean_sq"].to_numpy()
+    variance = (squares[0] + squares[1] - squares[2]) / 80
+    freedom = (80 * variance) ** 2 / (squares**2 / np.array([9, 7, 63])).sum()
+    found = cluster_interval(values.mean(), influence(with_ones(values), mean), speaker, sentence)
+    assert found.se == pytest.approx(np.sqrt(variance), rel=1e-7)
+    assert found.high - found.value == pytest.approx(scipy_stats.t.ppf(0.975, freedom) * found.se, rel=1e-6)
+    assert f"{freedom:.4g} degrees of freedom, clustered two ways" in found.method
+
+
+def test_what_levels_leave_unexplained_is_least_squares_where_cells_are_missing_or_uneven(rng):
     first, second = rng.integers(9, size=200), rng.integers(6, size=200)
     values = rng.normal(size=9)[first] + rng.normal(size=6)[second] + rng.normal(size=200)
-    fit = OLS(values, np.ones(200)).fit()
-    both, _, _ = cov_cluster_2groups(fit, first, second)
+    cell = np.unique(first * 6 + second, return_inverse=True)[1]
+    fit = ols("y ~ C(a) + C(b)", pd.DataFrame({"y": values, "a": first, "b": second})).fit()
+    sums = np.bincount(cell, weights=fit.resid)
+    centred = values - values.mean()
+    one, other = (
+        count / (count - 1) * (np.bincount(codes, weights=centred) ** 2).sum() / 200**2
+        for codes, count in ((first, 9), (second, 6))
+    )
+    rest = len(sums) / (len(sums) - 14) * (sums**2).sum() / 200**2
+    found = cluster_interval(values.mean(), centred, first, second)
+    assert found.se == pytest.approx(np.sqrt(one + other - rest), rel=1e-6)
+
+
+def test_where_the_crossing_is_sparse_it_is_the_formula_of_cameron_gelbach_and_miller(rng):
+    first, second = np.arange(120) // 3, rng.integers(60, size=120)
+    values = rng.normal(size=40)[first] + rng.normal(size=60)[second] + rng.normal(size=120)
+    both, _, _ = cov_cluster_2groups(OLS(values, np.ones(120)).fit(), first, second)
     found = cluster_interval(values.mean(), influence(with_ones(values), mean), first, second)
     assert found.se == pytest.approx(np.sqrt(both[0, 0]), rel=1e-8)
-    assert "5 degrees of freedom, clustered two ways" in found.method
+    assert "sparsely" in found.method
 
 
-def test_a_negative_two_way_variance_gives_way_to_the_wider_of_the_two():
-    """Each item alone in its cell, and the deviations cancel within both rows and columns: V1 = V2 = 0 < V12."""
+def test_a_negative_two_way_variance_gives_way_to_that_of_the_cells():
+    """Four cells, whose deviations cancel within both rows and columns: V1 = V2 = 0, and sums of .5 are left."""
     found = cluster_interval(0.5, np.array([0.5, -0.5, -0.5, 0.5]), ["a", "a", "b", "b"], ["x", "y", "x", "y"])
-    assert found.se == 0
-    assert "wider" in found.method
-    assert "no spread" in found.method
+    assert found.se == pytest.approx(np.sqrt(4 / 3 * 4 * 0.25) / 4)  # too few cells to part them: 4/3, not 4/1
+    assert "add nothing" in found.method and "1 degree " in found.method
+
+
+def test_two_or_three_sentences_leave_one_or_two_degrees_of_freedom(rng):
+    """24 actors say the same two sentences (RAVDESS): how far sentences differ is hardly known."""
+    actor, sentence = np.divmod(np.arange(48), 2)
+    found = cluster_interval(0.0, rng.normal(size=48), actor, sentence)
+    assert "t, 1 degree of freedom" in found.method
 
 
 def test_words_that_are_all_alike_cross_nothing(rng):
@@ -149,12 +188,6 @@ def test_a_statistic_that_mostly_has_no_value_is_refused():
         cluster_bootstrap(rows, lambda sums: np.where(sums[..., 1] > 1.5, 1.0, np.nan), range(40), draws=100)
 
 
-def test_the_smallest_difference_is_found_four_times_in_five(rng):
-    se, draws = 0.5, 20_000
-    found = np.abs(rng.normal(smallest_difference(se), se, size=draws)) > 1.959964 * se
-    assert found.mean() == pytest.approx(0.8, abs=0.01)
-
-
 def covered(make, value, truth, sets):
     """The share of simulated sets whose interval holds the truth."""
     hits = 0
@@ -187,12 +220,23 @@ def test_the_interval_of_macro_f1_covers_with_eight_recordings():
     assert 0.93 <= covered(lambda rng: draw(rng, 8, 40), macro_f1, float(macro_f1(rows.sum(axis=0))), 1000) <= 0.97
 
 
-def test_where_words_recur_two_ways_cover_and_one_way_does_not():
-    speaker, sentence = np.divmod(np.arange(100), 10)
+@pytest.mark.parametrize(
+    ("speakers", "sentences", "spread", "low", "high"),
+    [
+        (10, 10, (1, 1), 0.93, 0.97),
+        (10, 10, (1, 0), 0.93, 0.97),
+        (10, 10, (0, 0), 0.95, 0.995),  # nothing clusters: a little wide
+        (40, 12, (0.3, 0.3), 0.93, 0.97),
+    ],
+)
+def test_where_words_recur_two_ways_cover_and_one_way_does_not(speakers, sentences, spread, low, high):
+    n = speakers * sentences
+    speaker, sentence = np.divmod(np.arange(n), sentences)
 
     def make(rng):
-        values = rng.normal(size=10)[speaker] + rng.normal(size=10)[sentence] + rng.normal(size=100)
-        return with_ones(values), (speaker, sentence)
+        own = spread[0] * rng.normal(size=speakers)[speaker] + spread[1] * rng.normal(size=sentences)[sentence]
+        return with_ones(own + rng.normal(size=n)), (speaker, sentence)
 
-    assert covered(make, mean, 0.0, 1000) >= 0.93
-    assert covered(lambda rng: (make(rng)[0], (speaker,)), mean, 0.0, 1000) <= 0.92
+    assert low <= covered(make, mean, 0.0, 800) <= high
+    if spread == (1, 1):
+        assert covered(lambda rng: (make(rng)[0], (speaker,)), mean, 0.0, 800) <= 0.92
