@@ -82,9 +82,15 @@ class SpeechLMForConditionalGeneration(PreTrainedModel, GenerationMixin):  # typ
         Convolutions without padding leave out the last frame or two of a wave: zeros stand for them.
         """
         features = input_features.to(self.audio_encoder.dtype)
+        if self.config.takes_waves:
+            features = features.flatten(1)
         states = self.audio_encoder(features, attention_mask=input_features_mask).last_hidden_state
         missing = -(-input_features.shape[-1] // self.config.downsampling) - states.shape[1]
-        return nn.functional.pad(states, (0, 0, 0, missing)) if missing > 0 else states
+        if missing > 0:
+            states = nn.functional.pad(states, (0, 0, 0, missing))
+        if self.config.takes_waves and self.config.trim and input_features_mask is not None:
+            states = states * input_features_mask[:, :: self.config.downsampling, None].to(states.dtype)
+        return states  # type: ignore[no-any-return]
 
     def get_audio_features(
         self, input_features: torch.Tensor, input_features_mask: torch.Tensor | None = None

@@ -33,6 +33,7 @@ class Stage:
     prosody_weight: float = 0.0  # of the auxiliary loss on each frame's level and pitch
     conditions: Mapping[str, float] | None = None  # None: the training's own
     types: tuple[str, ...] | None = None  # of the questions; None: all
+    data: tuple[str, ...] | None = None  # the stems of the data files that it learns from; None: all
     optional: bool = False  # left out, instead of refused, where no item is of its types
 
 
@@ -176,10 +177,25 @@ def load_config(
         raise UserError(f"{path} cannot be read: {error}") from None
     if not isinstance(said, dict):
         raise UserError(f"{path} is not a configuration: it should hold keys and values")
+    if changes.get("lora") is not None and said.get("lora"):
+        changes = {**changes, "lora": said["lora"]}  # asked for, and described by the configuration
     said = {**said, **changes, "data": tuple(data), "out": out}
+    if said.get("base") or said.get("encoder"):
+        said["sizes"] = None
     for setting in settings:
         _set(said, setting)
     return validated(said, str(path))
+
+
+def default_config(base: str | None, encoder: str | None) -> str:
+    """The packaged configuration for what is trained: from random weights, a speechlm's adapter, or another class."""
+    if base is None and encoder is None:
+        return "demo"
+    if base is None:
+        return "paper"
+    from cpbench.models.local.load import Source, open_checkpoint
+
+    return "paper" if open_checkpoint(Source(base)).config.model_type == "speechlm" else "lora"
 
 
 def validated(said: Mapping[str, Any], where: str) -> TrainConfig:

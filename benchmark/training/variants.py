@@ -74,7 +74,8 @@ def asked(items: Sequence[Item], stage: Stage, config: TrainConfig, setting: Set
 
     Raises UserError for a stage that has nothing to learn, and where a tagged variant has items without tags.
     """
-    chosen = [item for item in items if stage.types is None or (item.type or UNTYPED) in stage.types]
+    here = [item for item in items if stage.data is None or item.task in stage.data]
+    chosen = [item for item in here if stage.types is None or (item.type or UNTYPED) in stage.types]
     if not chosen and stage.optional:
         return []
     if not chosen:

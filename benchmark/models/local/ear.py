@@ -14,6 +14,8 @@ import numpy as np
 from cpbench.audio import windows
 from cpbench.records import Heard, Turn
 
+WAVES = "input_values"  # how transformers calls samples that enter a model as they are
+
 
 @dataclass(frozen=True)
 class Ear:
@@ -30,7 +32,9 @@ class Ear:
 
     @property
     def hop(self) -> float:
-        """Seconds a frame."""
+        """Seconds a frame; of an extractor that hands on the wave, a sample."""
+        if self.extractor.model_input_names[0] == WAVES:
+            return 1 / self.sampling_rate
         return float(getattr(self.extractor, "hop_length", self.sampling_rate / 100) / self.sampling_rate)
 
     def rows(self, heard: Heard) -> int:
@@ -58,10 +62,14 @@ class Ear:
         options = {key: value for key, value in wanted.items() if key in accepted}
         if self.chunk is not None:
             options["padding"] = "max_length"
+            if self.extractor.model_input_names[0] == WAVES:
+                options["max_length"] = round(self.chunk * self.sampling_rate)
         with torch.inference_mode():
             made = self.extractor([wave], **options)
         tensors = {key: torch.as_tensor(value) for key, value in made.items() if not isinstance(value, list)}
-        row = next(value for value in tensors.values() if value.is_floating_point() and value.ndim == 3)[0]
+        floating = [value for value in tensors.values() if value.is_floating_point()]
+        row = next((value[0] for value in floating if value.ndim == 3), None)
+        row = floating[0][:1] if row is None else row  # a wave: one feature, its samples the frames
         return valid(row.float().numpy(), frame_mask(tensors))
 
 

@@ -38,8 +38,9 @@ def entering(model: Any) -> Iterator[list[Any]]:
 
     def look(_: Any, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
         values = [*arguments, *named.values()]
-        features = [value for value in values if getattr(value, "ndim", 0) == 3 and value.is_floating_point()]
-        entered.extend(features[:1])
+        floating = [value for value in values if getattr(value, "ndim", 0) > 1 and value.is_floating_point()]
+        features = [value for value in floating if value.ndim == 3] or [value[:, None] for value in floating]
+        entered.extend(features[:1])  # a wave is one feature a frame
 
     hook = encoder.register_forward_pre_hook(look, with_kwargs=True)
     try:
