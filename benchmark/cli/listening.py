@@ -116,7 +116,7 @@ def _number(value: float | None, gap: Entry, *, signed: bool = False) -> str:
 
 def _name(one: Entry) -> str:
     judge = one.get("judge")
-    return one["type"] if judge is None else f"{one['type']}, {judge}"
+    return str(one["type"]) if judge is None else f"{one['type']} ({judge})"
 
 
 def _legend(report: Entry) -> str:

@@ -87,8 +87,7 @@ def listening(
     if len(names) < 2 or main not in names:
         return None
     names = [main, *sorted((name for name in names if name != main), key=_place)]
-    outcomes = sorted(outcomes, key=lambda one: names.index(one.prediction.condition))
-    every = list(sheets(outcomes, tasks, main, judged))
+    every = list(sheets(outcomes, tasks, names, judged))
     once = list({(sheet.task.name, sheet.type): sheet for sheet in reversed(every)}.values())[::-1]  # by any judge
     found = [(sheet, gaps(sheet)) for sheet in every]
     of_task = {task.name: [item for item in items if item.task == task.name] for task in tasks}

@@ -83,9 +83,9 @@ class Sheet:
 
 
 def sheets(
-    outcomes: Sequence[Outcome], tasks: Sequence[Task], main: str, judged: Sequence[Judged] = ()
+    outcomes: Sequence[Outcome], tasks: Sequence[Task], conditions: Sequence[str], judged: Sequence[Judged] = ()
 ) -> Iterator[Sheet]:
-    """Yield the sheets of a run, the tasks and types in their order.
+    """Yield the sheets of a run, the tasks and types in their order; the first of the conditions is the main one.
 
     A type with labels has one in its label metric; one without has one in the offline score only where nobody judges;
     each judge has one of its own.
@@ -102,9 +102,9 @@ def sheets(
                 for one in part:
                     if metric.applies(one):
                         columns.setdefault(one.prediction.condition, []).append(one)
-                if main in columns:
-                    kept = {condition: tuple(column) for condition, column in columns.items()}
-                    yield Sheet(task, name, metric, main, kept, judge)
+                if conditions[0] in columns:
+                    kept = {condition: tuple(columns[condition]) for condition in conditions if condition in columns}
+                    yield Sheet(task, name, metric, conditions[0], kept, judge)
 
 
 def _bare(condition: str) -> tuple[str, ...]:
