@@ -96,8 +96,8 @@ def difference(paired: Paired, metric: Metric, about: About) -> Difference | str
 
     An item that failed on either side, or has no judgement where the metric needs one, is lost, as is one that only one
     side has: `n_lost` counts them. Intervals are clustered by recording, two ways where words recur in several. p is by
-    sign flips of the recordings' sums; where they cross with words, by the t of the two-way standard error, and
-    `p_least` is None. With one recording there is no p.
+    sign flips of the recordings' sums; where they cross with words, the larger of that and the t of the two-way
+    standard error. With one recording there is no p.
 
     The reason is returned where there is no difference: no common item, none usable, or a metric without a value.
     """

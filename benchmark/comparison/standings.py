@@ -13,9 +13,10 @@ from typing import Literal
 from cpbench.comparison.pairs import NoDifference
 from cpbench.metrics import find_metrics
 from cpbench.records import Difference
-from cpbench.stats.paired import ALPHA
+from cpbench.stats.paired import ALPHA, DRAWS
 
 COVERED = 0.99  # of the items that both were asked: under this a gate gives no verdict (JUDGE, 1)
+LEAST = 1 / (1 + DRAWS)  # the smallest p of drawn patterns
 Kind = tuple[str, str, str, str | None]  # a task, a slice, a metric, a judge
 
 
@@ -69,11 +70,6 @@ def better(one: Difference) -> Literal["a", "b"] | None:
     return "a" if (one.estimate.value > 0) == up else "b"
 
 
-def least_p(one: Difference) -> float | None:
-    """Return the smallest p that this many recordings allow, were they all to differ; None where p is from a t."""
-    return None if one.p_least is None else max(0.5 ** (one.estimate.clusters - 1), 1e-4)
-
-
 def verdict(one: Difference, pairs: int = 1) -> str:
     """Return what a difference means, in words. `pairs` of systems were compared beside each other."""
     side = better(one)
@@ -93,9 +89,9 @@ def undecidable(one: Difference, pairs: int = 1) -> str | None:
     """Return why no difference of any size could be significant here; None where one could."""
     recordings = one.estimate.clusters
     if one.p is None:
-        return "only 1 recording" if recordings == 1 else f"no spread between {recordings} recordings"
-    least, level = least_p(one), ALPHA / pairs
-    if least is None or least <= level:
+        return "only 1 recording"
+    least, level = max(0.5 ** (recordings - 1), LEAST), ALPHA / pairs
+    if least <= level:
         return None
     needed = f", and each of {pairs} pairs needs {level:.3g}" if pairs > 1 else ""
     return f"{recordings} recordings allow no p under {least:.3g}{needed}"

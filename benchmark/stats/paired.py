@@ -74,7 +74,7 @@ class RowsDifference:
     value_b: float
     estimate: Estimate  # of value_a - value_b
     p: float | None  # two-sided; None: one cluster
-    p_least: float | None  # None where p is from a t distribution
+    p_least: float | None  # of the sign flips
     smallest: float | None
 
 
@@ -85,9 +85,9 @@ def rows_difference(
     `influence`, and `ids` one or two identities (N,), as those of `cluster_interval`.
 
     Each item's share in the difference is d_i = difference + influence_a,i - influence_b,i, whose mean is the
-    difference exactly (for means d_i = x_a,i - x_b,i). One way, p is by sign flips of the clusters' sums of d; two
-    ways, where flipping the clusters of one side would be too bold, by the t of the interval. `smallest` is for tests
-    at `level`.
+    difference exactly (for means d_i = x_a,i - x_b,i), and p is by sign flips of the clusters' sums of d. Two ways,
+    where flipping the clusters of one side alone is too bold, it is the larger of that and the p of the interval's t:
+    few recordings stay few, however many sentences they share. `smallest` is for tests at `level`.
 
     >>> columns = tuple(np.array([[x, 1.0] for x in xs]) for xs in ([1, 1, 1, 0], [0, 1, 0, 0]))
     >>> found = rows_difference(columns, lambda sums: sums[..., 0] / sums[..., 1], ["a", "b", "c", "d"])
@@ -99,13 +99,12 @@ def rows_difference(
     estimate, spread = cluster_interval(difference, moved, *ids), cluster_spread(moved, *ids)
     if spread is None:
         return RowsDifference(value_a, value_b, estimate, None, None, None)
-    if spread.crossed:
-        p, p_least, freedom = t_p(difference, spread.se, spread.freedom), None, spread.freedom
-    else:
-        flips = sign_flip_p(cluster_sums((difference + moved)[:, None], ids[0])[:, 0])
-        p, p_least, freedom = flips.p, flips.least, None
+    flips = sign_flip_p(cluster_sums((difference + moved)[:, None], ids[0])[:, 0])
+    p, freedom = flips.p, spread.freedom if spread.crossed else None
+    if freedom is not None:
+        p = max(p, t_p(difference, spread.se, freedom) or 0.0)
     smallest = smallest_difference(spread.se, spread.clusters, freedom=freedom, level=level)
-    return RowsDifference(value_a, value_b, estimate, p, p_least, smallest)
+    return RowsDifference(value_a, value_b, estimate, p, flips.least, smallest)
 
 
 def t_p(value: float, se: float, freedom: float) -> float | None:
@@ -151,7 +150,7 @@ def smallest_difference(
     Without `clusters` 2.8 * se: the two-sided 5 % level where there are clusters enough for the normal distribution
     (1.96 + 0.84 = 2.80). With so many clusters, whose signs are flipped, it is more (8: 3.37, 15: 3.01, 40: 2.87), and
     None where no pattern of signs can reach `level` (under 6 clusters at 5 %), or where the standard error is 0. With
-    `freedom` the test is a t test of so many degrees of freedom (clusters that cross), not sign flips.
+    `freedom` a t test of so many degrees of freedom has to agree with the sign flips (clusters that cross).
 
     >>> round(smallest_difference(1.1), 2)
     3.08
@@ -162,8 +161,10 @@ def smallest_difference(
         return 2.8 * se
     if not se > 0:
         return None
-    times = _t_times(freedom, level) if freedom is not None else _flip_times(clusters, level)
-    return None if times is None else times * se
+    times = _flip_times(clusters, level)
+    if times is None:
+        return None
+    return se * (times if freedom is None else max(times, _t_times(freedom, level)))
 
 
 def _all_flips(sums: Array) -> Array:

@@ -7,6 +7,7 @@ from statsmodels.stats.multitest import multipletests
 
 from cpbench.stats import (
     cluster_interval,
+    cluster_spread,
     holm,
     influence,
     rows_difference,
@@ -114,7 +115,7 @@ def test_the_t_p_is_scipy_s():
 
 @pytest.mark.parametrize(("freedom", "level"), [(2, 0.05), (4, 0.05), (9, 0.05), (30, 0.05 / 3), (478, 0.05)])
 def test_the_smallest_difference_of_a_t_test_is_that_of_the_noncentral_t(freedom, level):
-    times = smallest_difference(1.0, 10, freedom=freedom, level=level)
+    times = smallest_difference(1.0, 2000, freedom=freedom, level=level)
     edge = scipy_stats.t.ppf(1 - level / 2, freedom)
     power = scipy_stats.nct.sf(edge, freedom, times) + scipy_stats.nct.cdf(-edge, freedom, times)
     assert power == pytest.approx(0.8, abs=2e-3)
@@ -174,15 +175,27 @@ def test_equal_systems_have_no_difference_and_one_recording_no_p(rng):
     assert (alone.p, alone.p_least, alone.smallest, alone.estimate.low) == (None, None, None, None)
 
 
-def test_where_words_recur_p_is_that_of_the_interval(rng):
-    """p is under 5 % exactly where the 95 % interval leaves out zero."""
+def test_where_words_recur_the_interval_and_the_sign_flips_have_to_agree(rng):
     speaker, sentence = np.divmod(np.arange(100), 10)
+    nought = with_ones(np.zeros(100))
     for shift in (0.0, 0.5, 1.0, 1.5):
         a = rng.normal(size=10)[speaker] + rng.normal(size=10)[sentence] + rng.normal(size=100) + shift
-        found = rows_difference((with_ones(a), with_ones(np.zeros(100))), mean, speaker, sentence)
-        assert found.p_least is None
-        assert (found.p < 0.05) == (found.estimate.low > 0 or found.estimate.high < 0)
-        assert found.smallest > 2.8 * found.estimate.se
+        crossed, one_way = (
+            rows_difference((with_ones(a), nought), mean, *ids) for ids in ((speaker, sentence), (speaker,))
+        )
+        spread = cluster_spread(a - a.mean(), speaker, sentence)
+        wanted = max(one_way.p, t_p(a.mean(), spread.se, spread.freedom))
+        assert crossed.p == pytest.approx(wanted)
+        assert crossed.smallest >= one_way.smallest * crossed.estimate.se / one_way.estimate.se
+
+
+def test_four_recordings_stay_four_however_many_sentences_they_share(rng):
+    speaker, sentence = np.divmod(np.arange(80), 20)
+    a = with_ones(5 + rng.normal(size=80))
+    found = rows_difference((a, with_ones(np.zeros(80))), mean, speaker, sentence)
+    assert (found.p, found.p_least, found.smallest) == (0.125, 0.125, None)
+    always = rows_difference((with_ones(np.ones(80)), with_ones(np.zeros(80))), mean, speaker, sentence)
+    assert (always.estimate.se, always.p) == (0.0, 0.125)
 
 
 ITEMS = {8: 40, 15: 20, 40: 12, 479: 3.3}
