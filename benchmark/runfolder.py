@@ -113,10 +113,12 @@ class Run:
             if one.judge_id == judge_id
         }
 
-    def keep(self, tasks: Sequence[tuple[Task, Sequence[Item]]], *, write: bool) -> None:
-        """Take the items as they are now, with what annotators said of their clips; `write`: into items.jsonl too."""
-        self.items = tuple(item for _, items in tasks for item in items)
+    def keep(self, config: RunConfig, tasks: Sequence[tuple[Task, Sequence[Item]]], *, write: bool = True) -> None:
+        """Take this configuration, and the items as they are now; `write`: into run.yaml and items.jsonl too."""
+        self.config, self.items = config, tuple(item for _, items in tasks for item in items)
         if write:
+            settings = yaml.safe_dump(_plain(config), sort_keys=False, allow_unicode=True)
+            write_whole(self.folder / "run.yaml", settings.encode())
             write_whole(self.folder / "items.jsonl", b"".join(_dump(item) + b"\n" for item in self.items))
 
     def note(self, **facts: Any) -> None:
@@ -143,21 +145,25 @@ def open_run(config: RunConfig, tasks: Sequence[tuple[Task, Sequence[Item]]], *,
         folder, config, kept, tuple(item for _, items in tasks for item in items), *_ledgers(folder, rank), manifest
     )
     if rank in (None, 0):
-        write_whole(folder / "run.yaml", yaml.safe_dump(_plain(config), sort_keys=False, allow_unicode=True).encode())
-        run.keep(tasks, write=True)
+        run.keep(config, tasks)
         run.note(tasks=[_plain(task) for task in kept], environment=environment(), arguments=sys.argv[1:])
     return run
 
 
-def continued(config: RunConfig) -> tuple[RunConfig, tuple[str, ...]]:
-    """The configuration with what earlier starts of the same run gave it and this one leaves open, and the conditions
-    that it has had so far."""
+def continued(config: RunConfig) -> tuple[RunConfig, RunConfig | None]:
+    """The configuration with what the run's earlier starts were given and this one leaves open; and theirs, if any.
+
+    Raises UserError where this one gives something else than they did.
+    """
     path = run_path(config) / "run.yaml"
-    if not path.is_file():
-        return config, ()
-    before = _config(path)
-    kept = {key: getattr(config, key) or getattr(before, key) for key in GROWING}
-    return dataclasses.replace(config, **kept), before.conditions
+    before = _config(path) if path.is_file() else None
+    if before is None:
+        return config, None
+    if other := _regiven(before, config):
+        raise UserError(f"{path.parent} holds a run of another configuration: {other}", mend="another --out")
+    return dataclasses.replace(
+        config, asr=config.asr or before.asr, paraphrases=config.paraphrases or before.paraphrases
+    ), before
 
 
 def load_run(folder: Path) -> Run:
@@ -328,13 +334,18 @@ def _admit(folder: Path, config: RunConfig, tasks: Sequence[Task]) -> dict[str, 
 def _differences(a: RunConfig, b: RunConfig, *, but: set[str]) -> str | None:
     """The first setting in which two configurations differ, in words."""
     before, after = _identity(a), _identity(b)
+    for key in before:
+        if key not in but and before[key] != after[key]:
+            return f"{key} was {before[key]!r} and is {after[key]!r}"
+    return _regiven(a, b)
+
+
+def _regiven(a: RunConfig, b: RunConfig) -> str | None:
+    """What both were given, each another one, of what a run may be given when it goes on; in words."""
     for key in GROWING:
         old, new = getattr(a, key), getattr(b, key)
         if old and new and _absolute(old) != _absolute(new):
             return f"{key} was {old!r} and is {new!r}"
-    for key in before:
-        if key not in but and before[key] != after[key]:
-            return f"{key} was {before[key]!r} and is {after[key]!r}"
     return None
 
 

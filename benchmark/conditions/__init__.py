@@ -29,7 +29,7 @@ from typing import Literal, get_args
 from cpbench import parts
 from cpbench.conditions._wordings import read_wordings
 from cpbench.conditions.tags import tags_of
-from cpbench.errors import UserError
+from cpbench.errors import UsageError, UserError
 from cpbench.records import Generation, Item, ModelCard, Request, Setting, Sound
 
 __all__ = [
@@ -102,9 +102,13 @@ def groups() -> dict[str, tuple[str, ...]]:
 
 
 def expanded(words: Iterable[str]) -> dict[str, bool]:
-    """The conditions that are meant, in their order: whether each was named, or only a group word stands for it."""
+    """The conditions that are meant, in their order: whether each was named, or only a group word stands for it.
+
+    Raises UsageError for a word that is neither a group word nor begins with a condition.
+    """
     known, found = groups(), dict[str, bool]()
     for word in words:
+        _check_known(word, known)
         for condition in known.get(word, (word,)):
             found[condition] = found.get(condition, False) or word not in known
     return found
@@ -151,6 +155,12 @@ def _steps(condition: str) -> Iterator[tuple[str, ModuleType, str]]:
     for step in condition.split("+"):
         name, _, argument = step.partition(":")
         yield name, parts.find("conditions", name), argument
+
+
+def _check_known(word: str, known: Iterable[str]) -> None:
+    name, able = word.split("+", maxsplit=1)[0].partition(":")[0], [*known, *parts.names("conditions")]
+    if name not in able and ".py" not in name:
+        raise UsageError("unknown condition", value=name, allowed=able)
 
 
 def _plain_first(condition: str) -> tuple[bool, str]:

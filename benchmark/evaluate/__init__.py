@@ -15,7 +15,7 @@ from cpbench.comparison import Judged, listening
 from cpbench.conditions import present
 from cpbench.engine import check_hearing, hearing_turns, part_of, predict, rendered
 from cpbench.errors import UserError
-from cpbench.evaluate.blanks import blanks_of, fill, guessed, needed
+from cpbench.evaluate.blanks import Blank, blanks_of, fill, guessed, needed
 from cpbench.evaluate.judging import Bench, Judging, note_cost, noted, open_bench, verdicts
 from cpbench.evaluate.wording import Loaded, setting_of, spoken, wanted, without, word, wordings_digest
 from cpbench.flow.ranks import Ranks, ranks
@@ -210,29 +210,28 @@ def _prepared(
 ) -> tuple[Run, list[Request]]:
     """Open the run, have its blanks filled, and word what this shard asks.
 
-    What is shared among shards is decided before anything is recognised, as if every blank could be filled.
+    What is shared among shards is decided before anything is recognised, as if every blank could be filled. A condition
+    whose blanks are not filled yet is not of the run: an annotator that fails leaves no trace in its configuration.
     """
-    config, earlier = continued(config)
-    conditions = wanted(config, model.card, earlier)
-    setting, blanks = setting_of(config, model.card), blanks_of(conditions, config.asr)
-    draft = word(guessed(tasks, blanks), conditions, setting)
+    config, before = continued(config)
+    conditions = wanted(config, model.card, before.conditions if before else ())
+    setting = setting_of(config, model.card)
+    draft = word(guessed(tasks, blanks_of(conditions, config.asr)), conditions, setting)
     mine = part_of(draft.requests, config.shard)
     if not mine:
         raise UserError("there is nothing to ask", mend="a larger --limit, or fewer shards")
     blanks = blanks_of(draft.conditions, config.asr)
     asr = config.asr if any(blank.what == "transcript" for blank in blanks) else None
+    settled = dataclasses.replace(config, conditions=draft.conditions, asr=asr)
     facts = {"asked_in_all": draft.pairs, "model": _described(model)}
-    facts["wordings"] = wordings_digest(draft.conditions, setting)
-    run = _opened(dataclasses.replace(config, conditions=draft.conditions, asr=asr), tasks, place, facts)
+    run = _opened(_ready(settled, before, blanks), tasks, place, facts, wordings_digest(draft.conditions, setting))
     final, notes = draft, tuple[dict[str, Any], ...]()
     if blanks:
-        folder = run.folder / "annotations"
-        filled = fill(tasks, needed(blanks, mine, tasks), folder, place=place, watching=watching)
-        final, notes = (
-            word(filled.tasks, conditions, dataclasses.replace(setting, annotators=filled.sources)),
-            filled.notes,
-        )
-        run.keep(filled.tasks, write=place.first)
+        wanting, folder = needed(blanks, mine, tasks), run.folder / "annotations"
+        filled = fill(tasks, wanting, folder, place=place, watching=watching)
+        tasks, notes = filled.tasks, filled.notes
+        final = word(tasks, conditions, dataclasses.replace(setting, annotators=filled.sources))
+        run.keep(settled, tasks, write=place.first)
     keys = frozenset(request.key for request in mine)
     if place.first:
         left_out = without(draft, final, keys)
@@ -244,13 +243,25 @@ def _prepared(
     return run, [request for request in final.requests if request.key in keys]
 
 
-def _opened(config: RunConfig, tasks: Loaded, place: Ranks, facts: Mapping[str, Any]) -> Run:
-    """The run's folder: made by the first rank, with what the others have to know, then opened by them."""
+def _ready(settled: RunConfig, before: RunConfig | None, blanks: Mapping[Blank, Sequence[str]]) -> RunConfig:
+    """The configuration without the conditions that wait for their blanks."""
+    had = before.conditions if before else ()
+    waiting = {name for names in blanks.values() for name in names if name not in had}
+    conditions = tuple(name for name in settled.conditions if name not in waiting)
+    return dataclasses.replace(settled, conditions=conditions, asr=before.asr if before else None)
+
+
+def _opened(config: RunConfig, tasks: Loaded, place: Ranks, facts: Mapping[str, Any], wordings: str | None) -> Run:
+    """The run's folder: made by the first rank, with what the others have to know, then opened by them.
+
+    Raises UserError where the questions had other `wordings` when the run was begun.
+    """
     if place.first:
         run = open_run(config, tasks, rank=None if place.count == 1 else 0)
-        if run.manifest.get("wordings") not in (None, facts["wordings"]):
+        had = run.manifest.get("wordings")
+        if None not in (had, wordings) and had != wordings:
             raise UserError("the questions had other wordings when this run was begun", mend="another --out")
-        run.note(**facts)
+        run.note(**facts, wordings=had or wordings)
         place.barrier()
         return run
     place.barrier()

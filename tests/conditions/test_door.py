@@ -33,6 +33,8 @@ def test_what_steps_need_and_which_change_nothing():
     assert idle([item("a", seconds=29), item("b", seconds=31)], "prefix:30") is None
     with pytest.raises(UsageError, match="did you mean 'silence'"):
         needs("silense")
+    with pytest.raises(UsageError, match="did you mean 'all'"):
+        expanded(["al"])
 
 
 @pytest.mark.parametrize(

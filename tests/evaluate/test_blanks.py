@@ -121,6 +121,15 @@ def test_a_run_goes_on_with_what_was_said_and_without_being_told_again(bare, ear
         evaluate(config(bare, tmp_path / "a", "transcript", asr="elsewhere"))
 
 
+def test_a_recogniser_that_cannot_be_loaded_leaves_no_trace_in_the_run(bare, ears, tmp_path):
+    evaluate(config(bare, tmp_path / "a", "audio"))
+    with pytest.raises(UserError, match="nowhere"):
+        evaluate(config(bare, tmp_path / "a", "transcript", asr="./nowhere"))
+    plain = evaluate(config(bare, tmp_path / "a"))
+    assert plain.config.conditions == ("audio",) and plain.config.asr is None
+    assert evaluate(config(bare, tmp_path / "a", "transcript", asr=ears)).config.asr == ears
+
+
 def test_nobody_is_asked_where_no_condition_needs_it(bare, ears, tmp_path):
     said = []
 
