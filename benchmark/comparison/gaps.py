@@ -108,11 +108,9 @@ def least(recordings: int) -> float:
 def shown(found: Difference, tests: int) -> Shown:
     """What a difference shows at 5 %, of so many that are corrected for each other.
 
-    Nothing where the signs of so few recordings cannot reach that level, even if a t test could: a t from four speakers
-    rests on what four numbers cannot show, that they are normal.
+    `cannot_be_shown`: the signs of so few recordings cannot reach that level, whatever the answers.
     """
-    floor = least(found.estimate.clusters) * (tests if found.p_least is not None else 1)
-    if found.p_holm is None or floor > ALPHA:
+    if found.p_holm is None or tests * least(found.estimate.clusters) > ALPHA:
         return "cannot_be_shown"
     if found.p_holm > ALPHA:
         return "not_shown"

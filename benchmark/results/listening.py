@@ -74,7 +74,7 @@ class GapEntry(TypedDict):
     high: float | None
     """Its upper end."""
     p: float | None
-    """Two-sided: sign flips of the recordings, or t where words cross them."""
+    """Two-sided: sign flips of the recordings; where words cross them, the larger of that and the interval's t."""
     p_holm: float | None
     """Corrected (Holm) for the conditions of this type: this one decides."""
     p_least: float | None

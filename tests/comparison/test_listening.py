@@ -157,11 +157,10 @@ def test_few_recordings_show_nothing_however_large_the_difference(recordings, p)
         assert "1 recording allows no test" in said["sentence"]
 
 
-def test_a_t_test_of_four_speakers_is_no_evidence_either():
-    """Where sentences cross speakers p is of the sign flips too: four speakers show nothing all the same."""
+def test_four_speakers_stay_four_where_they_share_their_sentences():
     asked = [replace(item, words=item.id[-1]) for item in items(4, 10)]
     found = report(column(asked, "audio", truth), column(asked, "silence", habit))
-    assert found.gaps[0].p == 0.125 and found.gaps[0].shown == "cannot_be_shown"
+    assert found.gaps[0].p >= 0.125 and found.gaps[0].shown == "cannot_be_shown"
 
 
 def test_guessing_is_called_listening_no_more_often_than_chance_allows():
