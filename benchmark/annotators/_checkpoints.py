@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -67,7 +68,8 @@ class Checkpoint:
 
         device = best_device() if self.device == "auto" else self.device
         dtype = getattr(torch, best_dtype(device) if self.dtype == "auto" else self.dtype)
-        model, found = self.load(kind, dtype=dtype, use_safetensors=True, output_loading_info=True)
+        with _without_report():
+            model, found = self.load(kind, dtype=dtype, use_safetensors=True, output_loading_info=True)
         wrong = [*found["missing_keys"], *(entry[0] for entry in found["mismatched_keys"])]
         return model.to(device).eval(), sorted(name for name in wrong if not name.endswith(UNUSED))
 
@@ -80,6 +82,19 @@ class Checkpoint:
         except (OSError, ValueError) as error:  # what transformers raises for what is not there, or is none of its own
             reason = str(error).strip().split("\n")[0]
             raise UserError(f"this checkpoint cannot be loaded ({reason}):", value=self.path) from None
+
+
+@contextmanager
+def _without_report() -> Iterator[None]:
+    """The library's table of weights that do not fit says of a head that we load ourselves that it is unexpected."""
+    from transformers.utils import logging
+
+    before = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(before)
 
 
 def in_equal_lengths(waves: Iterable[Any], most: int) -> list[list[int]]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate, groupby
 from typing import Any, Literal
 
 from cpbench.audio import windows
 from cpbench.errors import UserError
 from cpbench.flow.device import best_device, best_dtype
-from cpbench.records import Annotation, Heard
+from cpbench.records import Annotation, Heard, Word
 
 RESERVED = 8  # decoder positions for the tokens that a Whisper prompt begins with
 
@@ -21,6 +22,7 @@ class Asr:
 
     `window`: seconds of audio at once; None: what the checkpoint's extractor takes, at most 30. Longer clips are cut
     there and the pieces' words joined. `language` is for checkpoints that can be told it (Whisper); None: they guess.
+    CTC checkpoints also give the times of their words.
     """
 
     path: str  # a folder, or a Hub id
@@ -48,11 +50,16 @@ class Asr:
         for heard in sounds:
             if heard.sampling_rate != self.sampling_rate:
                 raise UserError(f"{self.name} takes sounds at {self.sampling_rate} Hz, not", value=heard.sampling_rate)
-            words = [self._words(piece) for piece in windows(heard, self._window)]
-            transcript = " ".join(word for word in words if word)
-            yield Annotation(heard.sound.clip.sha256 or heard.sound.clip.path, self.name, transcript=transcript)
+            pieces = windows(heard, self._window)
+            starts = accumulate((piece.seconds for piece in pieces), initial=0.0)
+            said = [self._said(piece, start) for piece, start in zip(pieces, starts, strict=False)]
+            transcript = " ".join(text for text, _ in said if text)
+            words = tuple(word for _, timed in said for word in timed)
+            key = heard.sound.clip.sha256 or heard.sound.clip.path
+            yield Annotation(key, self.name, transcript=transcript, words=words)
 
-    def _words(self, heard: Heard) -> str:
+    def _said(self, heard: Heard, start: float) -> tuple[str, tuple[Word, ...]]:
+        """The words of one window, and when they are said, where that can be known."""
         import torch
 
         inputs = self._processor(heard.wave, sampling_rate=heard.sampling_rate, return_tensors="pt")
@@ -63,7 +70,26 @@ class Asr:
                 ids = self._model.generate(**{**inputs, **floats}, **self._decoding)
             else:
                 ids = self._model(**{**inputs, **floats}).logits.argmax(dim=-1)
-        return str(self._processor.batch_decode(ids, skip_special_tokens=True)[0]).strip()
+        text = str(self._processor.batch_decode(ids, skip_special_tokens=True)[0]).strip()
+        return text, () if self._generates else self._timed(ids[0].tolist(), start, heard.sampling_rate)
+
+    def _timed(self, frames: list[int], start: float, rate: int) -> tuple[Word, ...]:
+        """The words of a CTC window, from their first letter's first frame to their last one's last.
+
+        The tokenizers' own offsets are early by one frame for each special token that a decoding leaves out.
+        """
+        tokenizer, ratio = self._processor.tokenizer, getattr(self._model.config, "inputs_to_logits_ratio", None)
+        if ratio is None or not hasattr(tokenizer, "word_delimiter_token_id"):
+            return ()
+        silent, second = {tokenizer.pad_token_id, *tokenizer.all_special_ids}, float(ratio) / rate
+        words: list[Word] = []
+        for ends, own in groupby(enumerate(frames), key=lambda one: one[1] == tokenizer.word_delimiter_token_id):
+            letters = [] if ends else [frame for frame, n in own if n not in silent]
+            if letters:
+                first, last = letters[0], letters[-1] + 1
+                text = str(tokenizer.decode(frames[first:last], skip_special_tokens=True)).strip()
+                words.append(Word(text, round(start + second * first, 3), round(start + second * last, 3)))
+        return tuple(words)
 
     @cached_property
     def _window(self) -> float:

@@ -70,7 +70,7 @@ def test_whisper_is_never_given_more_than_its_window(
 ) -> None:
     recogniser: Any = load_recogniser(str(whisper), {"device": "cpu", "window": "600"})
     seen: list[float] = []
-    monkeypatch.setattr(recogniser, "_words", lambda piece: seen.append(piece.seconds) or "x")
+    monkeypatch.setattr(recogniser, "_said", lambda piece, start: seen.append(piece.seconds) or ("x", ()))
     assert [said.transcript for said in recogniser.annotate([heard("a", 65.0)])] == ["x x x"]
     assert seen == [30.0, 30.0, 5.0]
 
@@ -125,3 +125,32 @@ def test_the_doors_tell_annotators_from_checkpoints() -> None:
         load_annotator("asrr/x")
     with pytest.raises(UsageError, match="Asr has no option 'langage'"):
         load_recogniser("x", {"langage": "de"})
+
+
+def test_a_ctc_checkpoint_gives_the_times_of_its_words(ctc: Path, heard: Any) -> None:
+    """By hand: a word stands from the first frame of its first letter to the last frame of its last, 20 ms each."""
+    import json
+
+    import torch
+    from transformers import Wav2Vec2FeatureExtractor, Wav2Vec2ForCTC
+
+    sound = heard("a", 1.6, 450)
+    letters = {n: letter for letter, n in json.loads((ctc / "vocab.json").read_text()).items()}
+    expected = []
+    for start in (0, 0.8):
+        piece = sound.wave[round(start * 16000) : round((start + 0.8) * 16000)]
+        inputs = Wav2Vec2FeatureExtractor.from_pretrained(ctc)(piece, sampling_rate=16000, return_tensors="pt")
+        with torch.inference_mode():
+            best = Wav2Vec2ForCTC.from_pretrained(ctc)(**inputs).logits[0].argmax(-1).tolist()
+        spans: list[list[float]] = []
+        inside = False
+        for frame, n in enumerate(best):
+            if letters[n] == "|":
+                inside = False
+            elif letters[n] not in SPECIAL:
+                spans = spans if inside else [*spans, [frame, frame]]
+                spans[-1][1], inside = frame + 1, True
+        expected += [(start + 0.02 * first, start + 0.02 * last) for first, last in spans]
+    (said,) = load_recogniser(str(ctc), {"device": "cpu", "window": "0.8"}).annotate([sound])
+    assert [(word.start, word.end) for word in said.words] == [pytest.approx(span, abs=1e-3) for span in expected]
+    assert " ".join(word.text for word in said.words) == said.transcript and len(said.words) > 1

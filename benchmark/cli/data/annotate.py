@@ -75,9 +75,11 @@ def command(*, data: str, as_json: bool, **flags: Any) -> None:
 
 def _show(result: Annotated) -> None:
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
-    table = Table("annotator", "new", "clips", "tags", "transcripts", "nothing to say", "failed")
+    table = Table(
+        Column("annotator", overflow="fold"), "new", "clips", "tags", "transcripts", "nothing to say", "failed"
+    )
     for one in result.said:
         counts = (one.new, one.clips, one.tags, one.transcripts, one.silent, one.failed)
         table.add_row(one.name, *map(str, counts))
