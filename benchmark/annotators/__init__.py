@@ -18,13 +18,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, cast
 
 from cpbench import parts
+from cpbench.annotators._worker import write_worker
 from cpbench.audio import load
 from cpbench.errors import BadClip, UsageError, UserError
 from cpbench.flow.ledger import Ledger
 from cpbench.parts import Annotator
 from cpbench.records import Annotation, Clip, Heard, Sound, Tag, Word
 
-__all__ = ["annotate", "fill_in", "key_of", "load_annotator", "load_recogniser", "options_of"]
+__all__ = ["annotate", "fill_in", "key_of", "load_annotator", "load_recogniser", "options_of", "write_worker"]
 
 
 def annotate(

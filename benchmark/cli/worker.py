@@ -1,4 +1,4 @@
-"""`cpbench worker --new FILE`: the start of a model in an environment of its own."""
+"""`cpbench worker --new FILE`: the start of a model, or of an annotator, in an environment of its own."""
 
 from __future__ import annotations
 
@@ -7,13 +7,27 @@ import click
 
 @click.command(name="worker")
 @click.option("--new", "file", required=True, metavar="FILE", help="Where to write it; an existing file is kept.")
-def command(file: str) -> None:
-    """Write a one-file start for a `command:` model: Python 3.8 or later, no packages, two functions to fill in."""
+@click.option(
+    "--kind",
+    type=click.Choice(["model", "annotator"]),
+    default="model",
+    show_default=True,
+    help="What answers questions, or what says how a voice sounds (or which words it says).",
+)
+def command(file: str, kind: str) -> None:
+    """Write a one-file start for `command:PROGRAM`: Python 3.8 or later, no packages, two functions to fill in."""
     from pathlib import Path
 
-    from cpbench.models import write_worker
+    from cpbench import annotators, models
 
-    path = write_worker(Path(file))
+    if kind == "annotator":
+        path = annotators.write_worker(Path(file))
+        click.echo(
+            f"{path}: fill in load() and annotate(), then\n"
+            f"  cpbench data annotate DATA --annotator 'command:python3 {path}' --out clips.jsonl"
+        )
+        return
+    path = models.write_worker(Path(file))
     click.echo(
         f"{path}: fill in load() and answer(), then\n  cpbench run --model 'command:python3 {path}' --tasks demo"
     )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from cpbench.annotators import load_recogniser
+from cpbench.annotators import load_annotator, load_recogniser, write_worker
 from cpbench.errors import UserError
 
 PROGRAM = """
@@ -40,6 +41,20 @@ def test_each_sound_gets_its_words_and_an_error_gets_none(tmp_path: Path, heard:
 def test_a_reply_without_words_is_shown(tmp_path: Path, heard: Any) -> None:
     with pytest.raises(UserError, match='neither "transcript", "words", "tags" nor "error"'):
         list(recogniser(tmp_path, PROGRAM.replace('"transcript"', '"text"')).annotate([heard()]))
+
+
+def test_the_start_for_an_annotator_runs_as_written_on_old_pythons_words(tmp_path: Path, heard: Any) -> None:
+    file = write_worker(tmp_path / "my ears.py")
+    ears = load_annotator(f"command:{sys.executable} -I -S '{file}'", {"timeout": "20"})
+    (said,) = ears.annotate([heard("a", 1.0)])
+    assert (said.annotator, said.tags[0].end, said.tags[0].emotion) == ("my-ears@1", 1.0, {"neutral": 1.0})
+    ast.parse(file.read_text(), feature_version=(3, 8))
+    broken = file.read_text().replace(
+        "with wave.open(audio_path)", 'raise RuntimeError("no ears")\n    with wave.open("")'
+    )
+    (tmp_path / "broken.py").write_text(broken)
+    (said,) = load_annotator(f"command:{sys.executable} -I -S {tmp_path / 'broken.py'}").annotate([heard()])
+    assert said.error == "RuntimeError: no ears"
 
 
 def replying(folder: Path, reply: str, hello: str = '{"protocol": 1, "name": "ears", "revision": "7"}') -> Any:
