@@ -401,10 +401,10 @@ class Difference:
     value_b: float
     estimate: Estimate  # of value_a - value_b
     p: float | None  # two-sided; None: one recording
-    p_least: float | None  # the smallest p that so few recordings allow; None where p is from a t distribution
+    p_least: float | None  # the smallest p that the recordings which differ allow; None: one recording
     p_holm: float | None  # corrected for all pairs that were compared beside it
     smallest: float | None  # the smallest true difference that this set shows with a power of 80 %
-    n_lost: int = 0  # items that only one side has a usable answer of
+    n_lost: int = 0  # items that only one side has, and those without a usable answer on either side
     leaked: bool = False
 
 

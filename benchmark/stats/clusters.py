@@ -248,7 +248,7 @@ class _Cells:
 def _cells(influence: Array, first: Codes, second: Codes) -> _Cells:
     codes, both = np.unique(first * _count(second) + second, return_inverse=True)
     at = both.reshape(-1)
-    sums, items = np.bincount(at, weights=influence), np.bincount(at).astype(float)
+    sums, items = np.bincount(at, weights=influence).astype(float), np.bincount(at).astype(float)
     return _Cells(codes // _count(second), codes % _count(second), sums, items, len(influence))
 
 
