@@ -6,10 +6,10 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from cpbench import __version__
 from cpbench.data.filters import FILTERS, Sieve
 from cpbench.data.generate_check import Checked
 from cpbench.data.generate_llm import Written
@@ -104,7 +104,7 @@ class Sheet:
         parts = self._parts.values()
         return Datasheet(
             self.file.name,
-            __version__,
+            version("cpbench"),
             int(sum(part["questions"] for part in parts)),
             int(sum(part["clips"] for part in parts)),
             round(sum(part["hours"] for part in parts), 4),

@@ -93,7 +93,7 @@ def _row(where: str, value: Mapping[str, Any]) -> _Row:
     turns = list(_messages(where, said)) if isinstance(said, list) else _fields(where, value)
     system = "\n".join([str(value.get("system") or ""), *(text for role, text, _ in turns if role == "system")])
     sounds = [_name(where, sound) for _, _, inside in turns for sound in inside]
-    column = next((value[key] for key in _SOUNDS if value.get(key)), [])
+    column: Any = next((value[key] for key in _SOUNDS if value.get(key)), [])
     sounds += [_name(where, sound) for sound in (column if isinstance(column, list) else [column])]
     return _Row([(role, text) for role, text, _ in turns if role != "system"], sounds, system.strip())
 

@@ -6,7 +6,8 @@
                  "emotion": "sadness", "vad": {"valence": -0.6, "arousal": -0.4, "dominance": null, "scale": [-1, 1]},
                  "annotator": "gold", "generator": null, "prompt_hash": null, "license": null, "recording": "04", ...,
                  "tags": [{"start": 0.0, "end": 2.1, "source": "gold", "labels": ["sadness"], "probabilities": [1.0],
-                           "valence": null, "arousal": null, "dominance": null, "text": null}]}}
+                           "valence": null, "arousal": null, "dominance": null, "text": null,
+                           "scale": null}]}}
 
 ms-swift and LLaMA-Factory take it as it stands: every key stands in every line, and holds one kind of value, for
 `datasets` infers one schema for the file. The question is without tags: the condition adds them when a variant is
@@ -33,6 +34,7 @@ from cpbench.records import QTYPES, Clip, Item, QType, Tag
 AUDIO = "<audio>"
 """Stands in the user's content once for each sound."""
 ORIGIN = ("annotator", "generator", "prompt_hash", "license")
+LEVELS = ("valence", "arousal", "dominance")
 _LOOKED_AT = 20  # lines in which at least one audio file should be there
 _REMEMBERED = 4096  # clips whose bytes are not hashed again
 
@@ -51,12 +53,10 @@ class Vad(_Strict):
     dominance: float | None = None
     scale: Levels = [-1.0, 1.0]
 
-    def on_unit_scale(self) -> tuple[float | None, ...]:
+    def on_unit_scale(self, level: float | None) -> float | None:
+        """A level of this scale on the one from -1 to 1."""
         low, high = self.scale
-        return tuple(
-            level if level is None or (low, high) == (-1, 1) else 2 * (level - low) / (high - low) - 1
-            for level in (self.valence, self.arousal, self.dominance)
-        )
+        return level if level is None or (low, high) == (-1, 1) else 2 * (level - low) / (high - low) - 1
 
 
 class Timed(_Strict):
@@ -71,6 +71,7 @@ class Timed(_Strict):
     arousal: Level = None
     dominance: Level = None
     text: str | None = None
+    scale: Levels | None = None
 
     @pydantic.model_validator(mode="after")
     def _one_probability_a_label(self) -> Timed:
@@ -209,7 +210,7 @@ def overall(tags: Iterable[Tag]) -> tuple[str | None, dict[str, Any] | None]:
         for label, share in tag.emotion.items():
             emotions[label] = emotions.get(label, 0.0) + seconds * share
     levels: dict[str, Any] = {}
-    for name in ("valence", "arousal", "dominance"):
+    for name in LEVELS:
         known = [(seconds, getattr(tag, name)) for seconds, tag in timed if getattr(tag, name) is not None]
         weight = sum(seconds for seconds, _ in known)
         levels[name] = round(sum(s * level for s, level in known) / weight, 4) if known else None
@@ -320,14 +321,18 @@ def _tags(about: About, seconds: float | None, source: str) -> tuple[Tag, ...]:
     if about.emotion is None and about.vad is None:
         return ()
     emotion: Mapping[str, float] = {about.emotion: 1.0} if about.emotion else {}
-    levels = about.vad.on_unit_scale() if about.vad else (None, None, None)
-    return (Tag(0.0, seconds or 0.0, source, emotion, *levels),)
+    vad = about.vad or Vad()
+    valence, arousal, dominance = (vad.on_unit_scale(getattr(vad, name)) for name in LEVELS)
+    scale = None if vad.scale == [-1, 1] else (vad.scale[0], vad.scale[1])
+    tag = Tag(0.0, seconds or 0.0, source, emotion, valence, arousal, dominance, scale=scale)
+    return (tag,)
 
 
 def _tag(timed: Timed) -> Tag:
     emotion = dict(zip(timed.labels, timed.probabilities, strict=True))
-    levels = (timed.valence, timed.arousal, timed.dominance)
-    return Tag(timed.start, timed.end, timed.source, emotion, *levels, text=timed.text)
+    scale = (timed.scale[0], timed.scale[1]) if timed.scale is not None else None
+    return Tag(timed.start, timed.end, timed.source, emotion, timed.valence, timed.arousal, timed.dominance,
+               timed.text, scale)  # fmt: skip
 
 
 def _about(one: Clip) -> dict[str, Any]:
@@ -348,4 +353,5 @@ def _timed(tag: Tag) -> dict[str, Any]:
         "arousal": tag.arousal,
         "dominance": tag.dominance,
         "text": tag.text,
+        "scale": None if tag.scale is None else list(tag.scale),
     }

@@ -65,6 +65,7 @@ TAG = st.builds(
     arousal=LEVEL,
     dominance=LEVEL,
     text=st.none() | st.text(st.characters(exclude_categories=["Cs"])),
+    scale=st.none() | st.tuples(st.floats(-10, 10), st.floats(-10, 10)),
 )
 KNOWN = st.fixed_dictionaries(
     {
