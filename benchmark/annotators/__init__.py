@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
 from cpbench import parts
@@ -67,7 +67,7 @@ def fill_in(clip: Clip, annotations: Iterable[Annotation]) -> Clip:
     again = {one.annotator.split("@")[0] for one in said}
     tags = [tag for tag in clip.tags if tag.source.split("@")[0] not in again]
     tags += [tag for one in said for tag in one.tags]
-    words = next((one.words for one in said if one.words), ())
+    words = sorted(next((one.words for one in said if one.words), ()), key=lambda word: word.start)
     transcripts = (one.transcript for one in said if one.transcript is not None)
     return dataclasses.replace(
         clip,
@@ -76,7 +76,7 @@ def fill_in(clip: Clip, annotations: Iterable[Annotation]) -> Clip:
     )
 
 
-def _with_words(tag: Tag, words: tuple[Word, ...]) -> Tag:
+def _with_words(tag: Tag, words: Sequence[Word]) -> Tag:
     inside = [word.text for word in words if tag.start <= (word.start + word.end) / 2 < tag.end]
     return dataclasses.replace(tag, text=" ".join(inside)) if inside and tag.text is None else tag
 

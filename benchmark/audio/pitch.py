@@ -11,6 +11,7 @@ FRAME = 0.04  # seconds in a frame: three periods of the lowest voice
 LOWEST, HIGHEST = 60.0, 600.0  # Hz; an angry woman reaches 500
 VOICED = 0.5  # of the autocorrelation at lag 0: what counts as voiced
 OCTAVE = 0.03  # what a candidate pays for every octave below the highest, so that half the true pitch does not win
+MINUTE = 6000  # frames that are worked on at once
 SILENCE = 35.0  # dB below the clip's loudest frames: quieter than that is not voice
 
 
@@ -31,30 +32,36 @@ def pitch(wave: np.ndarray, sampling_rate: int) -> Track:
     """The pitch of a mono wave every 10 ms.
 
     The autocorrelation of each windowed frame is divided by that of its window (Boersma 1993, eq. 9), and the highest
-    peak between 60 and 600 Hz is taken; then once more, within what the clip's own quartiles allow (De Looze and Hirst
-    2008), which removes octave errors. A wave shorter than a frame is padded with silence.
+    peak between 60 and 600 Hz is taken; then once more, within what the quartiles of that minute allow (after De Looze
+    and Hirst 2008), which removes octave errors. A wave shorter than a frame is padded with silence.
     """
-    frames, times = _frames(wave, sampling_rate)
-    level = 10.0 * np.log10(np.mean(frames**2, axis=1) + 1e-10)
-    likeness = _autocorrelation(frames, sampling_rate)
+    length, hop = round(FRAME * sampling_rate), round(HOP * sampling_rate)
+    padded = np.pad(wave, (0, max(0, length - len(wave))))
+    frames = np.lib.stride_tricks.sliding_window_view(padded, length)[::hop]
+    times = (np.arange(len(frames)) * hop + length / 2) / sampling_rate
+    minutes = [slice(start, start + MINUTE) for start in range(0, len(frames), MINUTE)]  # else memory grows with them
+    level = np.concatenate([_level(frames[minute]) for minute in minutes])
     loud = level > np.percentile(level, 95) - SILENCE
-    hertz = _best(likeness, sampling_rate, LOWEST, HIGHEST)
-    hertz[~loud] = np.nan
-    heard = hertz[~np.isnan(hertz)]
-    if len(heard) >= 10:
-        low, high = np.percentile(heard, [25, 75])
-        hertz = _best(likeness, sampling_rate, max(LOWEST, 0.6 * low), min(HIGHEST, 2.5 * high))
-        hertz[~loud] = np.nan
+    hertz = np.concatenate([_tracked(frames[minute], loud[minute], sampling_rate) for minute in minutes])
     return Track(times, _without_islands(hertz), level)
 
 
-def _frames(wave: np.ndarray, rate: int) -> tuple[np.ndarray, np.ndarray]:
-    """(N, frame) without their means, and the times of their centres."""
-    length, hop = round(FRAME * rate), round(HOP * rate)
-    padded = np.pad(wave.astype(np.float64), (0, max(0, length - len(wave))))
-    frames = np.lib.stride_tricks.sliding_window_view(padded, length)[::hop]
-    times = (np.arange(len(frames)) * hop + length / 2) / rate
-    return frames - frames.mean(axis=1, keepdims=True), times
+def _level(frames: np.ndarray) -> np.ndarray:
+    """(N,) dB."""
+    level: np.ndarray = 10.0 * np.log10(np.var(frames, axis=1, dtype=np.float64) + 1e-10)
+    return level
+
+
+def _tracked(frames: np.ndarray, loud: np.ndarray, rate: int) -> np.ndarray:
+    """(N,) Hz, NaN where a frame is not loud or has no peak."""
+    likeness = _autocorrelation(frames - frames.mean(axis=1, keepdims=True, dtype=np.float64), rate)
+    hertz = np.where(loud, _best(likeness, rate, LOWEST, HIGHEST), np.nan)
+    heard = hertz[~np.isnan(hertz)]
+    if len(heard) < 10:
+        return hertz
+    low, high = np.percentile(heard, [25, 75])
+    within = _best(likeness, rate, max(LOWEST, 0.6 * low), min(HIGHEST, 2.5 * high))
+    return np.where(loud, within, np.nan)
 
 
 def _autocorrelation(frames: np.ndarray, rate: int) -> np.ndarray:

@@ -104,15 +104,15 @@ def test_without_a_voice_there_is_nothing_to_say():
 
 @pytest.mark.skipif(not EMODB.is_dir(), reason="the speech for measuring is not here")
 def test_on_real_speech_excited_emotions_stand_above_calm_ones():
-    """Three of the eight speakers of EmoDB; all eight give an area under the curve of .94 (t interval .90 to .98)."""
+    """Two of the eight speakers of EmoDB; all eight give an area under the curve of .94 (t interval .90 to .98)."""
     from sklearn.metrics import roc_auc_score
 
     rows = [json.loads(line) for line in (EMODB / "clips.jsonl").read_text().splitlines()]
-    rows = [row for row in rows if row["speaker"] in ("03", "11", "16")]
+    rows = [row for row in rows if row["speaker"] in ("03", "10")]
     sounds = [load(Sound(clip(EMODB / row["clip"], speaker=row["speaker"])), RATE) for row in rows]
     said = arousal(sounds)
     areas = []
-    for speaker in ("03", "11", "16"):
+    for speaker in ("03", "10"):
         own = [
             (row["emotion"] in ("anger", "happiness", "fear"), said[sound.sound.clip.sha256])
             for row, sound in zip(rows, sounds, strict=True)

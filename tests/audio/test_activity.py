@@ -55,6 +55,14 @@ def test_a_gliding_pitch_is_followed():
     assert np.abs(track.hertz[inside] / expected[inside] - 1).max() < 0.03
 
 
+def test_a_long_wave_is_tracked_to_its_end():
+    wave = np.concatenate([vowel(120, 30.0), vowel(240, 40.0)]).astype(np.float32)
+    track = pitch(wave, RATE)
+    assert len(track.times) == len(track.hertz) == len(track.level) == 6997
+    assert np.nanmedian(track.hertz[track.times < 29]) == pytest.approx(120, rel=0.01)
+    assert np.nanmedian(track.hertz[track.times > 61]) == pytest.approx(240, rel=0.01)
+
+
 def test_noise_has_no_pitch():
     assert pitch(noisy(silence(2.0), 0.1), RATE).voiced.mean() < 0.02
 
