@@ -8,6 +8,7 @@ from typing import Any
 
 from cpbench.comparison.pairs import Paired
 from cpbench.errors import UserError
+from cpbench.judges import card_line
 from cpbench.records import Difference, Outcome
 from cpbench.runfolder import Run
 from cpbench.stats.paired import ALPHA
@@ -97,6 +98,7 @@ def _of_run(one: System) -> Iterator[str]:
 
 def _of_judges(systems: Sequence[System], judges: Mapping[str, str]) -> Iterator[str]:
     for judge_id, name in judges.items():
+        yield f"judge {name} ({judge_id[:8]}): {card_line(judge_id)}"
         without = [one.name for one in systems if judge_id not in one.judges]
         if without:
             yield f"judge {name} ({judge_id[:8]}) has not judged {', '.join(without)}: compared without"

@@ -196,6 +196,7 @@ def test_the_main_metric_is_the_judge_s_where_all_share_one(run):
     one = of(found, "judge_score")
     assert (one.estimate.value, one.estimate.n, one.n_lost, one.judge_id) == (pytest.approx(40.0), 119, 1, "f" * 64)
     assert {each.basis for each in found.alone} == {"label", "judge"}
+    assert "judge openai/judge (ffffffff): not validated" in found.notes
     assert compare(runs, Choice(metrics=("accuracy",))).main == {"set": ("accuracy", None)}
 
 
