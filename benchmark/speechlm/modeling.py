@@ -89,7 +89,9 @@ class SpeechLMForConditionalGeneration(PreTrainedModel, GenerationMixin):  # typ
         if missing > 0:
             states = nn.functional.pad(states, (0, 0, 0, missing))
         if self.config.takes_waves and self.config.trim and input_features_mask is not None:
-            states = states * input_features_mask[:, :: self.config.downsampling, None].to(states.dtype)
+            lengths = self.audio_encoder._get_feat_extract_output_lengths(input_features_mask.sum(-1))
+            places = torch.arange(states.shape[1], device=states.device)
+            states = states * (places < lengths[:, None])[..., None]
         return states  # type: ignore[no-any-return]
 
     def get_audio_features(

@@ -93,10 +93,14 @@ def _encoder(path: str, dtype: Any, config: TrainConfig) -> tuple[Any, Any]:
 
 def _language_model(path: str, dtype: Any, config: TrainConfig) -> tuple[Any, Any]:
     """The language model, and its tokenizer with the audio token, which is only a place for what is heard."""
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
     trust = {"trust_remote_code": config.trust_remote_code}
     try:
+        settings = AutoConfig.from_pretrained(path, **trust)
+        known = config.trust_remote_code or type(settings) in MODEL_FOR_CAUSAL_LM_MAPPING
+        if settings.is_encoder_decoder or not known:
+            raise UserError(f"{path} ({settings.model_type}) is no causal language model")
         words = AutoTokenizer.from_pretrained(path, **trust)
         model = AutoModelForCausalLM.from_pretrained(path, dtype=dtype, use_safetensors=True, **trust)
     except (OSError, ValueError, KeyError, ImportError) as error:

@@ -95,7 +95,7 @@ class SpeechTrainer(Trainer):  # type: ignore[misc]
         if self.stage.trainable == "encoder":
             heard = self._heard(model, inputs) if mask is not None else None
         else:
-            said = model(**inputs)
+            said = model(**fitted(bare, inputs))
             heard = getattr(said, "encoder_hidden_states", None)
             total = num_items_in_batch
             if total is None:
@@ -191,6 +191,17 @@ class SpeechTrainer(Trainer):  # type: ignore[misc]
     def _sharded(self) -> bool:
         """Whether FSDP or DeepSpeed hold the weights in pieces, and so write and read them themselves."""
         return bool(self.is_fsdp_enabled or self.is_deepspeed_enabled)
+
+
+def fitted(model: nn.Module, inputs: dict[str, Any]) -> dict[str, Any]:
+    """The inputs with a mask that the model's attention can take: "eager" adds it to the scores as it stands."""
+    mask = inputs.get("attention_mask")
+    text = getattr(model, "language_model", None)
+    if mask is None or mask.ndim != 4 or getattr(getattr(text, "config", None), "_attn_implementation", "") != "eager":
+        return inputs
+    lowest = torch.finfo(torch.float32).min
+    added = torch.zeros(mask.shape, device=mask.device).masked_fill(~mask, lowest)
+    return {**inputs, "attention_mask": added.to(next(model.parameters()).dtype)}
 
 
 def save_learned(model: nn.Module, path: Path) -> None:
