@@ -8,7 +8,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 TORCH := $(shell sed -n 's/^torch==//p' constraints.txt)
 
-.PHONY: demo test install lint perf demo-checkpoint clean
+.PHONY: demo test install lint perf demo-checkpoint miniature clean
 
 demo: $(VENV)/.installed
 	$(BIN)/cpbench run --model demo --out runs/demo $(DEMO_FLAGS)
@@ -37,6 +37,10 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 # Remakes the packaged checkpoint: speaks the training part (needs espeak-ng) and trains on it.
 demo-checkpoint: $(VENV)/.installed
 	$(BIN)/cpbench train --config demo --data synthetic --out benchmark/checkpoints/demo
+
+# The source paper's variants in small; MINIATURE_FLAGS=--quick to see that it works.
+miniature: $(VENV)/.installed
+	$(BIN)/cpbench miniature --out runs/miniature $(MINIATURE_FLAGS)
 
 perf: $(VENV)/.tested
 	$(BIN)/python -m pytest -m performance tests/performance

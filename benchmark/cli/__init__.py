@@ -26,6 +26,7 @@ COMMANDS: Mapping[str, str] = {
     "tasks": "List the tasks, or show one.",
     "data": "Prepare data: fetch, annotate and condense them, and make questions of them.",
     "train": "Train a Speech-LLM.",
+    "miniature": "The source paper's variants in small, on synthetic speech.",
     "worker": "Start a file for a model in an environment of its own.",
     "lm-eval": "lm-eval's own command line, with cpbench's tasks and models.",
 }

@@ -9,11 +9,16 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+from cpbench.audio import clip
+from cpbench.data.synth import questions
+from cpbench.data.synth.corpus import take
 from cpbench.data.synth.grammar import NAMES, OBJECTS, PLACES, Part
 from cpbench.data.synth.questions import Spoken
 from cpbench.data.synth.scripts import Script
-from cpbench.data.synth.voices import EMOTIONS, voices
+from cpbench.data.synth.voices import EMOTIONS, SAMPLING_RATE, Voice, voices
+from cpbench.records import Clip, Tag
 
 FEELINGS = {
     "anger": ("angry", "furious", "annoyed"),
@@ -48,13 +53,39 @@ def confessions(draw: random.Random) -> Iterator[Confession]:
             yield Confession(text, feeling, thing)
 
 
-def conflicts(part: Part, seed: int, count: int) -> list[tuple[Script, Confession]]:
-    """Sentences spoken in an emotion that their words do not name, by the voices of a part: the same for a seed."""
+@dataclass(frozen=True)
+class Conflict:
+    """A clip whose words name another feeling than its voice has."""
+
+    clip: Clip  # its gold tag is the voice's emotion
+    feeling: str  # what the words name
+    emotion: str  # what the voice has
+    question: str  # how the speaker sounds, in one of the corpus's wordings
+
+
+def conflicts(part: Part, folder: Path, *, count: int, seed: int = 0) -> Iterator[Conflict]:
+    """Speak sentences in an emotion that their words do not name, by the voices of a part: the same for a seed."""
+    import soundfile
+
+    folder.mkdir(parents=True, exist_ok=True)
     draw = random.Random(f"cpbench-conflict/{part}/{seed}")
     said = confessions(draw)
-    return [_spoken(next(said), f"{part}-f{number:04d}", voices(part), draw) for number in range(count)]
+    for number in range(count):
+        words = next(said)
+        script = _script(words, f"{part}-f{number:04d}", voices(part), draw)
+        made, (spoken,), path = take(script), script.spoken, folder / f"{script.id}.flac"
+        soundfile.write(path, made.wave, SAMPLING_RATE, format="FLAC", subtype="PCM_16")
+        tags = tuple(Tag(start, end, "gold", {spoken.emotion: 1.0}) for start, end in made.spans)
+        known = {"speaker": spoken.voice.name, "gender": spoken.voice.gender, "transcript": words.text}
+        yield Conflict(
+            clip(path, recording=script.recording, tags=tags, **known),
+            words.feeling,
+            spoken.emotion,
+            questions.emotion(spoken, draw).text,
+        )
 
 
-def _spoken(words: Confession, name: str, people: Sequence, draw: random.Random) -> tuple[Script, Confession]:  # type: ignore[type-arg]
+def _script(words: Confession, name: str, people: Sequence[Voice], draw: random.Random) -> Script:
     manner = draw.choice([emotion for emotion in EMOTIONS if emotion != words.feeling])
-    return Script(f"{name}-0", name, (Spoken(words, draw.choice(people), manner),)), words
+    spoken = Spoken(words, draw.choice(people), manner)  # type: ignore[arg-type]  # only its text is spoken
+    return Script(f"{name}-0", name, (spoken,))
