@@ -4,7 +4,8 @@
 
 A template lies beside the module that fills it, begins with `{% extends "base.html" %}` and fills the block `main`.
 Values are escaped wherever they stand; a plot (`plots.py`) is inline SVG. Nothing is fetched, and the page's policy
-lets no script run but its own.
+lets no script run but its own. A page with a script of its own names the file, and gives it data in a block that no
+browser runs: `<script type="application/json" id="data">{{ data|tojson }}</script>`.
 """
 
 from __future__ import annotations
@@ -17,10 +18,13 @@ from typing import Any
 __all__ = ["render"]
 
 
-def render(package: str, template: str, **data: Any) -> str:
+def render(
+    package: str, template: str, *, own_style: str | None = None, own_script: str | None = None, **data: Any
+) -> str:
     """Return the page that `template` of `package` makes of `data`, which must hold `title`: the same bytes every time.
 
-    Raises jinja2.UndefinedError for a name that the template uses and `data` does not hold.
+    `own_style`, `own_script`: files beside the template that the page has besides the kit's. Raises
+    jinja2.UndefinedError for a name that the template uses and `data` does not hold.
     """
     import jinja2
 
@@ -38,10 +42,12 @@ def render(package: str, template: str, **data: Any) -> str:
         lstrip_blocks=True,
     )
     environment.filters["number"] = number
-    style, script = (_own(name) for name in ("page.css", "page.js"))
-    policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src {_hash(script)}; media-src 'self' file:"
+    style = "\n".join([_file(__name__, "page.css"), *([_file(package, own_style)] if own_style else [])])
+    scripts = [_file(__name__, "page.js"), *([_file(package, own_script)] if own_script else [])]
+    allowed = " ".join(map(_hash, scripts))
+    policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src {allowed}; media-src 'self' file:"
     page = environment.get_template(template)
-    return page.render(style=style, script=script, policy=policy, **data) + "\n"
+    return page.render(style=style, scripts=scripts, policy=policy, **data) + "\n"
 
 
 def number(value: float | None, digits: int = 1) -> str:
@@ -56,8 +62,8 @@ def number(value: float | None, digits: int = 1) -> str:
     return text.replace("-", "", 1) if float(text) == 0 else text.replace("-", "\N{MINUS SIGN}")
 
 
-def _own(name: str) -> str:
-    return (files(__name__) / name).read_text(encoding="utf-8").strip()
+def _file(package: str, name: str) -> str:
+    return (files(package) / name).read_text(encoding="utf-8").strip()
 
 
 def _hash(script: str) -> str:

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import json
 import re
 import sys
 
@@ -56,3 +57,23 @@ def test_the_same_values_give_the_same_bytes(package):
 def test_a_value_that_is_missing_is_an_error_and_not_a_gap(package):
     with pytest.raises(jinja2.UndefinedError, match="cell"):
         pages.render(package, "page_of_a_test.html", title="x")
+
+
+def test_a_page_may_bring_a_style_and_a_script_and_data_that_do_not_run(package, tmp_path):
+    folder = tmp_path / package
+    (folder / "own.js").write_text("var mine = 1;\n", encoding="utf-8")
+    (folder / "own.css").write_text(".mine { color: red; }\n", encoding="utf-8")
+    block = '<script type="application/json" id="data">{{ cell|tojson }}</script>'
+    (folder / "page_of_a_test.html").write_text(TEMPLATE.replace("<p>{{ cell }}</p>", block), encoding="utf-8")
+    hostile = "</script><script>alert(1)</script>"
+    page = pages.render(
+        package, "page_of_a_test.html", own_style="own.css", own_script="own.js", title="x", cell=hostile
+    )
+    kit, own = re.findall(r"<script>(.*?)</script>", page, flags=re.DOTALL)
+    assert own == "var mine = 1;"
+    for script in (kit, own):
+        assert base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() in page
+    assert ".mine { color: red; }" in page
+    assert hostile not in page
+    (data,) = re.findall(r'id="data">(.*?)</script>', page)
+    assert json.loads(data) == hostile
