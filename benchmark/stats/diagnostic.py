@@ -109,6 +109,7 @@ class Spread:
 
     value: float
     upper: float | None  # one-sided; None: fewer than two systems
+    lower: float = 0.0  # one-sided
 
 
 def between_system_sd(values: Array, variances: Array, *, level: float = LEVEL) -> Spread:
@@ -116,8 +117,8 @@ def between_system_sd(values: Array, variances: Array, *, level: float = LEVEL) 
 
     `values` (S,) and the `variances` (S,) of their errors, independent of each other. The generalised Q statistic
     sum (y - mean)^2 / (v + t^2) is chi-square with S-1 degrees of freedom at the true t: its median gives the value,
-    its lower tail the bound (Q-profile, Viechtbauer 2007). An equal judge shows a raw spread by chance; this one is 0
-    then.
+    its lower tail the upper bound, its upper tail the lower one (Q-profile, Viechtbauer 2007). An equal judge shows a
+    raw spread by chance; this one is 0 then.
 
     >>> spread = between_system_sd(np.array([0.8, 0.8, 0.8, 0.8]), np.full(4, 0.01))
     >>> spread.value, spread.upper < 0.15
@@ -135,7 +136,7 @@ def between_system_sd(values: Array, variances: Array, *, level: float = LEVEL) 
         centre = (weights * values).sum() / weights.sum()
         return float((weights * (values - centre) ** 2).sum())
 
-    return Spread(_where_falls(q, float(chdtri(freedom, 0.5))), _where_falls(q, float(chdtri(freedom, level))))
+    return Spread(*(_where_falls(q, float(chdtri(freedom, above))) for above in (0.5, level, 1 - level)))
 
 
 def _where_falls(q: Any, level: float) -> float:

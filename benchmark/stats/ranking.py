@@ -122,20 +122,30 @@ def nested_bootstrap(
     drawn for all of them alike. `statistic` takes summed (draws, S, D) to (draws,), NaN where it has no value. With few
     systems the second interval is wide: that is its message.
     """
-    sums = np.asarray(sums, dtype=float)
-    systems, clusters, _ = sums.shape
-    draw = np.random.default_rng(seed)
-    counts = draw.multinomial(clusters, np.full(clusters, 1 / clusters), size=draws)
-    drawn = np.einsum("nc,scd->nsd", counts, sums, optimize=True)
-    chosen = draw.integers(0, systems, (draws, systems))
-    both = np.take_along_axis(drawn, chosen[:, :, None], axis=1)
-    over_items = _between(statistic(drawn), level)
+    drawn, both = nested_draws(sums, draws=draws, seed=seed)
+    over_items = percentiles(statistic(drawn), level=level)
     if over_items is None:
         raise ValueError("the statistic has no value on most draws of the recordings")
-    return Nested(over_items, _between(statistic(both), level))
+    return Nested(over_items, percentiles(statistic(both), level=level))
 
 
-def _between(values: Array, level: float) -> tuple[float, float] | None:
+def nested_draws(sums: Array, *, draws: int = 2000, seed: int = 0) -> tuple[Array, Array]:
+    """Return the draws of `nested_bootstrap`: sums (draws, S, D) over recordings, and over recordings and systems.
+
+    For several statistics of the same draws: the drawing takes most of the time.
+    """
+    sums = np.asarray(sums, dtype=float)
+    systems, clusters, width = sums.shape
+    draw = np.random.default_rng(seed)
+    counts = draw.multinomial(clusters, np.full(clusters, 1 / clusters), size=draws).astype(float)
+    together = counts @ sums.transpose(1, 0, 2).reshape(clusters, systems * width)
+    drawn = together.reshape(draws, systems, width)
+    chosen = draw.integers(0, systems, (draws, systems))
+    return drawn, np.take_along_axis(drawn, chosen[:, :, None], axis=1)
+
+
+def percentiles(values: Array, *, level: float = LEVEL) -> tuple[float, float] | None:
+    """Return the percentile interval of a statistic's draws; None where it has no value (NaN) on most of them."""
     kept = values[np.isfinite(values)]
     if 2 * len(kept) < len(values):
         return None
