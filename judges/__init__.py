@@ -37,8 +37,8 @@ from cpbench.judges._cards import NOT_VALIDATED, Card, card_line, read_card, wri
 from cpbench.judges._rubric import FIELDS, Rubric, load_rubric, new_prompt, packaged_prompts, prompt_text
 from cpbench.judges._sharing import BOTTOM
 from cpbench.judges._spec import DEFAULT_PROMPT, FORMS, LoadedJudge, load_judge
-from cpbench.judges.jury import Agreement, agreement
-from cpbench.judges.llm import ASPECT
+from cpbench.judges.jury import Agreement, Jury, agreement
+from cpbench.judges.llm import ASPECT, LLMJudge
 
 __all__ = [
     "ASPECT",
@@ -59,9 +59,15 @@ __all__ = [
     "packaged_prompts",
     "prompt_text",
     "read_card",
+    "reordered",
     "same_family",
     "write_card",
 ]
+
+
+def reordered(judge: LoadedJudge) -> LoadedJudge | None:
+    """The same judge, who is shown what its prompt sees in another order; None for one without such an order."""
+    return judge.reordered() if isinstance(judge, LLMJudge | Jury) else None
 
 
 _KIN = {"o": "gpt", "chatgpt": "gpt"}  # o3-mini and chatgpt-4o are of the family of gpt-4o

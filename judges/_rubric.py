@@ -15,9 +15,10 @@ from typing import Any, Literal
 
 from cpbench.audio import load, wav_bytes
 from cpbench.chat import Message
-from cpbench.chat.prompts import RENDERING, Prompt, check_prompt
+from cpbench.chat.prompts import AUDIO, RENDERING, Prompt, check_prompt
 from cpbench.chat.structured import PARSER, Read, check_object, read_object
 from cpbench.errors import UsageError, UserError
+from cpbench.fingerprint import digest
 from cpbench.flow.yaml_lines import STRICT, YamlFile, parse_yaml, read_yaml
 from cpbench.records import Case, Sound, Tag
 
@@ -121,6 +122,17 @@ class Rubric:
     def expected(self, value: float) -> float:
         """An expected value on the scale, as a score from 0 to 100."""
         return self._share(value)
+
+    def reordered(self) -> Rubric | None:
+        """The same rubric with the fields of `{data}` turned round; None where the template puts each in its place.
+
+        To the rest of cpbench it is another prompt: its judgements are never taken for those of this one.
+        """
+        texts = [name for name in self.prompt.fields if name != AUDIO]
+        if "{data}" not in self.prompt.user or len(texts) < 2:
+            return None
+        fields = (*reversed(texts), *(name for name in self.prompt.fields if name == AUDIO))
+        return replace(self, prompt=replace(self.prompt, fields=fields), sha256=digest(self.sha256, fields))
 
     @property
     def _scored(self) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ import itertools
 import json
 import statistics
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal
 
@@ -72,6 +72,11 @@ class Jury:
     def requests_for(self, case: Case) -> list[ChatRequest]:
         """What judging this case would send, to all members."""
         return [request for member in self.members.values() for request in member.requests_for(case)]
+
+    def reordered(self) -> Jury | None:
+        """The same jury, whose members are shown the prompt's fields in another order; None where one cannot be."""
+        turned = {name: other for name, member in self.members.items() if (other := member.reordered()) is not None}
+        return replace(self, members=turned) if len(turned) == len(self.members) else None
 
     def _opinions(self, cases: Iterable[Case]) -> Iterator[Judgement]:
         """Each member's stream is read in turn, one judgement at a time; their calls in flight go on meanwhile.

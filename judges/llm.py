@@ -83,6 +83,11 @@ class LLMJudge:
         """What judging this case would send; nothing for an empty answer. Raises BadClip as `Rubric.messages`."""
         return [self._request(case)] if case.answer.strip() else []
 
+    def reordered(self) -> LLMJudge | None:
+        """The same judge, who is shown the prompt's fields in another order; None where they stand in no object."""
+        rubric = self.rubric.reordered()
+        return None if rubric is None else replace(self, rubric=rubric)
+
     def opinions(self, cases: Iterable[Case]) -> Iterator[Judgement]:
         """Judge every case with a call of its own; no two may have the same key. Raises what the chat raises."""
         again: deque[_Try] = deque()

@@ -52,6 +52,7 @@ class Ground:
     far: str
     near: str
     other: Item | None  # of another recording, with other words and another label
+    voice: Item | None  # of another recording and label, whatever is said
 
     def say(self, label: str, other_word: bool = False) -> str:
         return feelings.words(label, self.language)[other_word]
@@ -73,13 +74,15 @@ Make = Callable[[Ground, int], Case | None]
 """A kind's case of an item in one of its wordings; None where the item has none."""
 
 
-def probes(items: Sequence[Item], *, seed: int = 0, base: int = BASE) -> Iterator[Probe]:
+def probes(items: Sequence[Item], *, seed: int = 0, base: int = BASE, hears: bool = False) -> Iterator[Probe]:
     """Yield the probes of every kind: `base` items each, drawn by seed with all recordings and labels in turn.
+
+    `hears`: for a judge that hears too, which has kinds of its own.
 
     Fewer where there are fewer items with a label that can be worded; none at all where there is none.
     """
     grounds = _grounds(items, seed)
-    for kind, (expects, make, wordings) in KINDS.items():
+    for kind, (expects, make, wordings) in {**KINDS, **(HEARD if hears else {})}.items():
         made = 0
         for ground in grounds:
             if made == base:
@@ -134,9 +137,10 @@ def _ground(item: Item, items: Sequence[Item], at: int) -> Ground:
     label, said = str(item.label), _said(item)
     others = (items[(at + step) % len(items)] for step in range(1, len(items)))
     other = next((one for one in others if _said(one) and _said(one) != said and one.label != label), None)
-    return Ground(
-        item, language, feelings.far(label, item.options), feelings.near(label, item.options), other if said else None
-    )
+    around = (items[(at + step) % len(items)] for step in range(1, len(items)))
+    voice = next((one for one in around if one.recording != item.recording and one.label != label), None)
+    far, near = feelings.far(label, item.options), feelings.near(label, item.options)
+    return Ground(item, language, far, near, other if said else None, voice)
 
 
 def _said(item: Item) -> str:
@@ -182,6 +186,17 @@ def _swapped_gold(ground: Ground, wording: int) -> Case:
     """The answer that was right, after the reference has changed."""
     changed = dataclasses.replace(ground.item, label=ground.far, references=(ground.wrong,))
     return Case(changed, ground.right)
+
+
+def _audio_swap(ground: Ground, wording: int) -> Case | None:
+    """The right answer to a question that is asked of another voice: what the reference says is not to be heard.
+
+    What is right then is a matter of the rubric, so it is reported: marks as full as GOLD's mean that the judge goes by
+    the reference alone.
+    """
+    if ground.voice is None:
+        return None
+    return Case(dataclasses.replace(ground.item, clips=ground.voice.clips), ground.right)
 
 
 def _in_another_language(ground: Ground, wording: int) -> Case:
@@ -296,3 +311,6 @@ KINDS: dict[str, tuple[Expects, Make, int]] = {  # what is expected, how a case 
     "NEAR_SWAP": ("reported", _answer(lambda ground, _: sounds(ground.say(ground.near), ground.language)), 1),
     "HEDGE_2": ("reported", _by_language(_HEDGES), 1),
 }
+
+HEARD: dict[str, tuple[Expects, Make, int]] = {"AUDIO_SWAP": ("reported", _audio_swap, 1)}
+"""Kinds for judges that hear."""

@@ -1,4 +1,4 @@
-"""What a judge must reach. The defaults; a pack stores those that it was made with, and they are part of its identity."""
+"""What a judge must reach: the defaults. A pack stores those that it was made with; they are part of its identity."""
 
 from __future__ import annotations
 
