@@ -14,6 +14,7 @@ class Judging(Commands):
     package: ClassVar[str] = "cpbench.cli.judge"
     offered: ClassVar[Mapping[str, str]] = {
         "run": "Judge the answers of a run.",
+        "sample": "Draw answers for people to rate, and write a page for each rater.",
         "prompts": "List the judges' prompts, show one, or start one of your own.",
     }
 
