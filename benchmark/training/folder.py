@@ -13,7 +13,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,14 @@ MODEL = ("config.json", "adapter_config.json", FINISHED)
 @dataclass(frozen=True)
 class Folder:
     path: Path
-    finished: bool
+    finished: bool = False
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def begin(self) -> None:
+        """Write whose folder it is, once there is something to train."""
+        write_whole(
+            self.path / SETTINGS, yaml.safe_dump(dict(self.settings), sort_keys=False, allow_unicode=True).encode()
+        )
 
     def stage(self, place: int, name: str) -> Path:
         """The folder of a stage's checkpoints."""
@@ -49,8 +56,8 @@ class Folder:
             shutil.rmtree(self.path / name, ignore_errors=True)
 
 
-def claim(config: TrainConfig, items: Sequence[Item], *, first: bool = True) -> Folder:
-    """The training's folder, made or found again. Only the `first` rank writes.
+def claim(config: TrainConfig, items: Sequence[Item]) -> Folder:
+    """The training's folder, new or found again; nothing is written yet.
 
     Raises UserError for a folder that holds another training, or a model that this command did not train.
     """
@@ -62,20 +69,18 @@ def claim(config: TrainConfig, items: Sequence[Item], *, first: bool = True) -> 
             raise UserError(
                 f"{path} holds a model already ({held})", mend="another --out; or --overwrite, to lose that model"
             )
-        if first:
-            write_whole(path / SETTINGS, yaml.safe_dump(settings, sort_keys=False, allow_unicode=True).encode())
     elif other := sorted(key for key in {*kept, *settings} if kept.get(key) != settings.get(key)):
         was, now = kept.get(other[0]), settings.get(other[0])
         raise UserError(
             f"{path} holds another training: its {other[0]} was {_short(was)}, and is now {_short(now)}",
             mend="another --out; or --overwrite, to begin anew",
         )
-    return Folder(path, kept is not None and (path / FINISHED).is_file())
+    return Folder(path, kept is not None and (path / FINISHED).is_file(), settings)
 
 
 def give_up(path: Path) -> None:
     """Forget the training that a folder holds; its model stays until another one takes its place."""
-    Folder(path, finished=False).clear()
+    Folder(path).clear()
     for name in (SETTINGS, *MODEL):
         (path / name).unlink(missing_ok=True)
 

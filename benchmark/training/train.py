@@ -74,8 +74,7 @@ def train(
     session = Session(watch or Unwatched(), stop, _ranks())
     found = material(config)
     check_tags(found.train, config)
-    folder = claim(config, [*found.train, *found.held_out], first=session.ranks.first)
-    session.ranks.barrier()
+    folder = claim(config, [*found.train, *found.held_out])
     if folder.finished:
         session.watch.say(f"{folder.path} holds this training, finished")
         return folder.path
@@ -83,6 +82,9 @@ def train(
     made = [asked(found.train, stage, config, setting) for stage in config.stages]
     set_seed(config.seed)
     job = Job(config, open_learner(config, _texts(itertools.chain.from_iterable(made))), found, folder)
+    if session.ranks.first:
+        folder.begin()
+    session.ranks.barrier()
     said, steps = _stages(job, made, session)
     if session.ranks.first:
         data = described(config, found.train, synthetic)
