@@ -129,9 +129,8 @@ def summary(folds: dict[str, dict[str, Any]], clips: list[dict[str, Any]]) -> No
             value = statistics.fmean(fold[kind][metric] for fold in folds.values())
             interval = stats.t.interval(0.95, len(gains) - 1, statistics.fmean(gains), stats.sem(gains))
             low, high = map(float, interval)
-            print(
-                f"{kind} {metric}: {value:.3f}; above the majority class {statistics.fmean(gains):+.3f}, {low:+.3f} to {high:+.3f}"
-            )
+            gain = f"{statistics.fmean(gains):+.3f}, {low:+.3f} to {high:+.3f}"
+            print(f"{kind} {metric}: {value:.3f}; above the majority class {gain}")
     listeners = statistics.fmean(clip["listeners_recognised_pct"] for clip in clips) / 100
     print(f"20 listeners recognised {listeners:.3f} of the emotions")
 
