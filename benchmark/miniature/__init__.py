@@ -65,10 +65,14 @@ def collect(todo: Sequence[Job], out: Path) -> list[Asked]:
 
 
 def _side_by_side(todo: Sequence[Job], out: Path, plan: Plan, workers: int) -> Iterator[str]:
-    """Do the jobs, some at once, each in a process that lives on; yield their names as they are done."""
+    """Do the jobs, some at once, each in a process that lives on; yield their names as they are done.
+
+    The first goes alone: what the frozen encoder makes of the clips is kept for all of them, and written by one.
+    """
     context = multiprocessing.get_context("spawn")  # torch's threads do not survive a fork
     with ProcessPoolExecutor(workers, mp_context=context) as pool:
-        waiting = [pool.submit(_do, job, out, plan) for job in todo]
+        yield pool.submit(_do, todo[0], out, plan).result()
+        waiting = [pool.submit(_do, job, out, plan) for job in todo[1:]]
         try:
             for done in as_completed(waiting):
                 yield done.result()
