@@ -36,7 +36,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 
 # Remakes the packaged checkpoint: speaks the training part (needs espeak-ng) and trains on it.
 demo-checkpoint: $(VENV)/.installed
-	$(BIN)/cpbench train --config demo --data synthetic --out benchmark/checkpoints/demo
+	$(BIN)/cpbench train --config demo --data synthetic --out benchmark/checkpoints/demo --overwrite
 
 # The source paper's variants in small; MINIATURE_FLAGS=--quick to see that it works.
 miniature: $(VENV)/.installed

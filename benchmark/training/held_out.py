@@ -7,7 +7,7 @@ import random
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -30,17 +30,15 @@ METRICS = ("overlap_score", "accuracy", "balanced_accuracy", "macro_f1")
 class Trainee(LocalModel):
     """A model that is being trained, asked like one from disk."""
 
-    learner: Learner | None = None
+    learner: Learner = field(default=None, kw_only=True)  # type: ignore[assignment]  # always given, after defaults
 
     @cached_property
     def _checkpoint(self) -> Checkpoint:
-        assert self.learner is not None
         model = self.learner.model
         return Checkpoint(Source(self.path), model.config, self.learner.processor, model.generation_config)
 
     @cached_property
     def _speaker(self) -> Speaker:
-        assert self.learner is not None
         return Speaker(self.learner.model, self.learner.processor.tokenizer)
 
 

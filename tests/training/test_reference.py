@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-import numpy as np
 import torch
 from safetensors.torch import load_file
 from transformers import get_cosine_schedule_with_warmup, set_seed
@@ -14,7 +13,7 @@ from transformers.trainer_pt_utils import get_length_grouped_indices
 from cpbench.formats import read
 from cpbench.records import Setting
 from cpbench.training import Stage, TrainConfig, train
-from cpbench.training.batches import Collator, Examples, flat
+from cpbench.training.batches import Aims, Collator, Examples, flat
 from cpbench.training.features import Features
 from cpbench.training.fresh import speechlm
 from cpbench.training.losses import answer_loss, ctc
@@ -43,10 +42,9 @@ def looped(config: TrainConfig) -> dict[str, torch.Tensor]:
     model, processor = speechlm(config.sizes, _texts(made))
     model.transcript_head = torch.nn.Linear(32, len(processor.tokenizer))
     torch.nn.Linear(32, 4)  # the voice's head, which this stage does not use
-    examples = Examples(made, processor, Features(processor))
+    examples = Examples(made, processor, Features(processor), Aims({"DG": 2.0}))
     rendered = [len(flat(example["tokens"])) for example in (examples[place] for place in range(len(examples)))]
     collate = Collator(processor.tokenizer.pad_token_id, 1.0, 0.1, seed=0)
-    assert isinstance(collate._generator, np.random.Generator)
     decayed = [value for name, value in model.named_parameters() if value.ndim > 1]
     rest = [value for name, value in model.named_parameters() if value.ndim < 2]
     groups = [{"params": decayed, "weight_decay": 0.01}, {"params": rest, "weight_decay": 0.0}]
@@ -59,8 +57,7 @@ def looped(config: TrainConfig) -> dict[str, torch.Tensor]:
         order = get_length_grouped_indices(rendered, BATCH)
         for start in range(0, len(order), BATCH):
             batch = collate([examples[place] for place in order[start : start + BATCH]])
-            labels, weights = batch.pop("labels"), batch.pop("weights") * 1.0
-            weights = torch.where(weights > 0, weights, weights)
+            labels, weights = batch.pop("labels"), batch.pop("weights")
             words, lengths = batch.pop("transcripts", None), batch.pop("transcript_lengths", None)
             model.train()
             said = model(**batch)

@@ -93,11 +93,7 @@ def test_data_that_cannot_be_learned_from_are_refused(
 
 
 def test_a_speaker_in_two_splits_is_refused(config: TrainConfig, changed: Change) -> None:
-    changed(
-        lambda line: (
-            line | {"speaker": line["recording"].replace("r0", "r1"), "split": line["split"].replace("est", "est")}
-        )
-    )
+    changed(lambda line: line | {"speaker": "r1" if line["recording"] == "r0" else line["recording"]})
     changed(lambda line: line | ({"split": "dev"} if line["split"] == "test" else {}))
     with pytest.raises(UserError, match=r"1 speakers are in two splits.*'r1'"):
         material(config)
@@ -191,10 +187,12 @@ def test_out_of_memory_the_batch_is_split_and_the_step_stays(
     before, after = (load_file(folder / "model.safetensors") for folder in (plain, split))
     for name, value in before.items():
         torch.testing.assert_close(after[name].float(), value.float(), atol=4e-3, rtol=2e-2, msg=name)
+
+    def never(self: Any, *rest: Any, **options: Any) -> Any:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(SpeechTrainer, "compute_loss", never)
     with pytest.raises(UserError, match="memory runs out with a batch of one"):
-        monkeypatch.setattr(
-            SpeechTrainer, "compute_loss", lambda *rest, **options: short(rest[0], rest[1], {"labels": "1234"})
-        )
         train(dataclasses.replace(one, out=str(tmp_path / "never")), Said(said))
 
 

@@ -1,0 +1,178 @@
+"""Training beside a yardstick in the same run: a frozen encoder that is asked once, and a plain Trainer loop."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from cpbench.training import Stage, TrainConfig, train
+from cpbench.training.config import Joint
+
+CLIPS, QUESTIONS, EPOCHS = 24, 4, 3
+ADAPTER = (Stage("questions", EPOCHS, 1e-3, trainable="adapter"),)
+pytestmark = pytest.mark.performance
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("data")
+    draw = np.random.default_rng(0)
+    lines = []
+    for number in range(CLIPS):
+        soundfile.write(folder / f"{number}.flac", 0.1 * draw.standard_normal(32000), 16000)
+        for question in range(QUESTIONS):
+            line = {"id": f"{number}-{question}", "audio": f"{number}.flac", "question": f"Question {question}?"}
+            lines.append({**line, "references": [f"answer {number % 3}"], "type": "DE", "split": "train"})
+    (folder / "items.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return folder / "items.jsonl"
+
+
+@pytest.fixture(scope="module")
+def parts(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+    """A Whisper-shaped encoder of 15 million parameters, with its 30 s window, and a small language model."""
+    import importlib.util
+
+    import transformers as hf
+
+    path = Path(__file__).parents[1] / "training" / "parts.py"
+    spec = importlib.util.spec_from_file_location("parts", path)
+    assert spec is not None and spec.loader is not None
+    tiny = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tiny)
+    folder = tmp_path_factory.mktemp("parts")
+    torch.manual_seed(0)
+    config = hf.WhisperConfig(
+        vocab_size=60,
+        d_model=384,
+        encoder_layers=8,
+        decoder_layers=1,
+        encoder_attention_heads=6,
+        decoder_attention_heads=6,
+        encoder_ffn_dim=1536,
+        decoder_ffn_dim=64,
+        pad_token_id=0,
+        bos_token_id=1,
+        eos_token_id=2,
+        decoder_start_token_id=1,
+    )
+    model = hf.WhisperModel(config)
+    assert 14e6 < sum(value.numel() for value in model.encoder.parameters()) < 17e6
+    model.save_pretrained(folder / "encoder")
+    hf.WhisperFeatureExtractor().save_pretrained(folder / "encoder")
+    return str(folder / "encoder"), str(tiny.llama(folder / "llm"))
+
+
+class Clock:
+    """When each step ended, and what the losses were."""
+
+    def __init__(self) -> None:
+        self.steps: list[float] = []
+
+    def stage(self, name: str, *, total: int, done: int = 0) -> None:
+        self.steps = [time.perf_counter()]
+
+    def advance(self, pieces: int = 1) -> None:
+        self.steps.append(time.perf_counter())
+
+    def say(self, message: str) -> None: ...
+
+    def after_first_epoch(self) -> float:
+        """Seconds."""
+        return self.steps[-1] - self.steps[(len(self.steps) - 1) // EPOCHS]
+
+
+def configured(data: Path, parts: tuple[str, str], out: Path, **changes: Any) -> TrainConfig:
+    made = TrainConfig(
+        data=(str(data),),
+        out=str(out),
+        encoder=parts[0],
+        llm=parts[1],
+        joint=Joint(adapter_hidden_size=256),
+        stages=ADAPTER,
+        batch_size=4,
+        threads=2,
+        trainer={"logging_steps": 1},
+    )
+    return dataclasses.replace(made, **changes)
+
+
+def test_epochs_after_the_first_are_twice_as_fast_with_a_cached_encoder(
+    data: Path, parts: tuple[str, str], tmp_path: Path
+) -> None:
+    from safetensors.torch import load_file
+
+    cached, plain = Clock(), Clock()
+    with_cache = train(configured(data, parts, tmp_path / "cached", cache_precision="float32"), cached)
+    without = train(configured(data, parts, tmp_path / "plain", cache="off"), plain)
+    ratio = plain.after_first_epoch() / cached.after_first_epoch()
+    print(f"epochs after the first: {ratio:.1f} x as fast with the encoder's outputs cached")
+    assert ratio >= 2.0
+    one, other = (load_file(folder / "model.safetensors") for folder in (with_cache, without))
+    for name in one:
+        torch.testing.assert_close(one[name], other[name], atol=2e-3, rtol=1e-2, msg=name)
+
+
+def test_samples_a_second_are_at_least_a_plain_trainers(data: Path, parts: tuple[str, str], tmp_path: Path) -> None:
+    """The same model, rows, batch and steps; the plain loop has one question a sequence, as users write it."""
+    clock = Clock()
+    train(configured(data, parts, tmp_path / "ours", cache="off", batch_size=4), clock)
+    seconds = clock.steps[-1] - clock.steps[0]
+    ours = CLIPS * QUESTIONS * EPOCHS / seconds
+    plain = by_plain_trainer(configured(data, parts, tmp_path / "plain"))
+    print(f"questions a second: {ours:.1f}, a plain Trainer loop {plain:.1f}, ratio {ours / plain:.2f}")
+    assert ours >= plain
+
+
+def by_plain_trainer(config: TrainConfig) -> float:
+    """Questions a second of transformers' Trainer with a collator that asks the processor; one epoch is enough."""
+    from transformers import Trainer, TrainingArguments
+
+    from cpbench.audio import load
+    from cpbench.formats import read
+    from cpbench.records import Sound
+    from cpbench.training.bases import open_learner
+
+    learner = open_learner(config, [])
+    model, processor = learner.model, learner.processor
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad = name.startswith("adapter.")
+    items = list(read("items", Path(config.data[0]), task="items"))
+
+    def collate(chosen: list[Any]) -> dict[str, torch.Tensor]:
+        chats = []
+        for item in chosen:
+            wave = load(Sound(item.clips[0]), 16000).wave
+            content = [{"type": "audio", "audio": wave}, {"type": "text", "text": item.question}]
+            chats.append([{"role": "user", "content": content}, {"role": "assistant", "content": item.references[0]}])
+        made = processor.apply_chat_template(
+            chats,
+            tokenize=True,
+            return_dict=True,
+            return_tensors="pt",
+            processor_kwargs={"text_kwargs": {"padding": True, "padding_side": "left"}},
+        )
+        return {**made, "labels": made["input_ids"].masked_fill(made["attention_mask"] == 0, -100)}
+
+    arguments = TrainingArguments(
+        output_dir=config.out,
+        num_train_epochs=1,
+        per_device_train_batch_size=4,
+        report_to=[],
+        save_strategy="no",
+        use_cpu=True,
+        disable_tqdm=True,
+        remove_unused_columns=False,
+        dataloader_pin_memory=False,
+    )
+    trainer = Trainer(model=model, args=arguments, train_dataset=items, data_collator=collate)
+    begun = time.perf_counter()
+    trainer.train()
+    return len(items) / (time.perf_counter() - begun)

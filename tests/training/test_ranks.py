@@ -1,0 +1,61 @@
+"""Two processes make the step that one makes of twice as many batches."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+
+SETTINGS = """\
+sizes:
+  vocabulary: 400
+  window_seconds: 2.0
+  adapter_hidden_size: 32
+  encoder: {hidden_size: 32, num_hidden_layers: 1, num_attention_heads: 2, intermediate_size: 64, dropout: 0.0}
+  text: {hidden_size: 32, num_hidden_layers: 1, num_attention_heads: 2, intermediate_size: 64}
+stages:
+  - {name: ears, epochs: 1, learning_rate: 1.0e-3, trainable: encoder, prosody_weight: 1.0}
+  - {name: all, epochs: 2, learning_rate: 1.0e-3}
+  - {name: adapter, epochs: 1, learning_rate: 1.0e-3, trainable: adapter}
+conditions: {audio: 1.0, transcript: 1.0}
+batch_size: 2
+level_jitter: 0.0
+trainer: {logging_steps: 1}
+"""
+
+
+def test_two_ranks_learn_what_one_learns_from_twice_the_batches(corpus: Path, tmp_path: Path) -> None:
+    lines = [json.loads(line) for line in corpus.read_text().splitlines()]
+    eight = [{**line, "split": "train"} for line in lines]  # an even number: a rank without a clip would hear one twice
+    corpus.write_text("".join(json.dumps(line) + "\n" for line in eight))
+    (tmp_path / "c.yaml").write_text(SETTINGS)
+    one = curve(tmp_path, corpus, "one", ["-m", "cpbench"], "--set", "accumulation=2")
+    launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "cpbench"]
+    two = curve(tmp_path, corpus, "two", launch)
+    assert len(one) == len(two) > 4
+    torch.testing.assert_close(torch.tensor(two), torch.tensor(one), atol=5e-3, rtol=1e-2)
+    first, second = (load_file(tmp_path / name / "model.safetensors") for name in ("one", "two"))
+    for name, value in first.items():
+        torch.testing.assert_close(second[name].float(), value.float(), atol=5e-3, rtol=5e-2, msg=name)
+
+
+def curve(folder: Path, corpus: Path, name: str, launch: list[str], *settings: str) -> list[float]:
+    """The losses that a training says."""
+    files = ("--config", folder / "c.yaml", "--data", corpus, "--out", folder / name)
+    done = subprocess.run(
+        [sys.executable, *launch, "train", *map(str, files), "--threads", "1", *settings],
+        env={**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    lines = dict.fromkeys(re.findall(r"(\w+: step \d+) of \d+, loss ([\d.]+)", done.stderr))
+    return [float(loss) for _, loss in lines]
