@@ -33,7 +33,7 @@ member's `Chat`: a dry run, a batch, a limit.
 from __future__ import annotations
 
 from cpbench.chat import family
-from cpbench.judges._cards import NOT_VALIDATED, Card, card_line, read_card, write_card
+from cpbench.judges._cards import NOT_VALIDATED, Card, card_line, cards_folder, read_card, write_card
 from cpbench.judges._rubric import FIELDS, Rubric, load_rubric, new_prompt, packaged_prompts, prompt_text
 from cpbench.judges._sharing import BOTTOM
 from cpbench.judges._spec import DEFAULT_PROMPT, FORMS, LoadedJudge, load_judge
@@ -53,6 +53,7 @@ __all__ = [
     "Rubric",
     "agreement",
     "card_line",
+    "cards_folder",
     "load_judge",
     "load_rubric",
     "new_prompt",

@@ -6,6 +6,7 @@ question types and languages that it was measured on. A judge without one is "no
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,7 +67,12 @@ def write_card(card: Card, folder: Path) -> Path:
     return path
 
 
-def card_line(judge_id: str, folders: Iterable[Path] = ()) -> str:
-    """What stands beside this judge's scores: its card's line, or "not validated"."""
-    card = read_card(judge_id, folders)
+def cards_folder() -> Path:
+    """Where cards are kept: `cards/` in the working folder, beside `runs/`; or what $CPBENCH_CARDS names."""
+    return Path(os.environ.get("CPBENCH_CARDS") or "cards")
+
+
+def card_line(judge_id: str, folders: Iterable[Path] | None = None) -> str:
+    """What stands beside this judge's scores: its card's line, or "not validated". None: of `cards_folder()`."""
+    card = read_card(judge_id, (cards_folder(),) if folders is None else folders)
     return NOT_VALIDATED if card is None else card.line

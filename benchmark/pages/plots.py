@@ -73,6 +73,48 @@ def intervals(
     return svg(draw, title=title, size=(width, 0.9 + len(rows) * (0.3 + 0.14 * len(series))))
 
 
+@dataclass(frozen=True)
+class Spot:
+    """A point of two values, each with its interval (value, low, high)."""
+
+    name: str
+    series: str
+    x: tuple[float, float | None, float | None]
+    y: tuple[float, float | None, float | None]
+
+
+def scatter(spots: Sequence[Spot], *, title: str, axes: tuple[str, str], diagonal: bool = False) -> str:
+    """Return a point with its two intervals for each spot, with its name beside it.
+
+    `axes`: what x and y are; `diagonal`: draw x = y. Raises ValueError for more than six series, or no spots.
+    """
+    series = [*dict.fromkeys(spot.series for spot in spots)]
+    if not spots or len(series) > len(COLOURS):
+        raise ValueError(f"{len(spots)} spots of {len(series)} series: there should be 1 to {len(COLOURS)} series")
+
+    def draw(plot: Axes) -> None:
+        for number, name in enumerate(series):
+            mine = [spot for spot in spots if spot.series == name]
+            for spot in mine:
+                (x, left, right), (y, low, high) = spot.x, spot.y
+                if left is not None and right is not None:
+                    plot.plot([left, right], [y, y], color=COLOURS[number], linewidth=1.1)
+                if low is not None and high is not None:
+                    plot.plot([x, x], [low, high], color=COLOURS[number], linewidth=1.1)
+                plot.annotate(spot.name, (x, y), (5, 5), textcoords="offset points", color=DIM, fontsize=8)
+            at = [[spot.x[0] for spot in mine], [spot.y[0] for spot in mine]]
+            plot.plot(*at, MARKERS[number], color=COLOURS[number], markersize=6, label=name)
+        if diagonal:
+            plot.axline((0.5, 0.5), slope=1, color=DIM, linewidth=1, linestyle="--", zorder=0)
+        plot.set_xlabel(axes[0])
+        plot.set_ylabel(axes[1])
+        plot.grid(color=LINE, linewidth=0.6)
+        if len(series) > 1:
+            plot.legend(frameon=False, labelcolor=INK, loc="upper left", bbox_to_anchor=(1.01, 1))
+
+    return svg(draw, title=title, size=(7.5, 4.4))
+
+
 def svg(draw: Callable[[Axes], Any], *, title: str, size: tuple[float, float]) -> str:
     """Return what `draw` draws as an SVG element, with `title` as its name for screen readers. `size` in inches."""
     import matplotlib

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import takewhile
@@ -42,6 +42,7 @@ class Hearing:
     pack: Pack
     part: Part
     judge: LoadedJudge
+    _keys: dict[tuple[int, str, int, bool], str] = field(default_factory=dict, repr=False, compare=False)
 
     @cached_property
     def items(self) -> tuple[Item, ...]:
@@ -90,9 +91,25 @@ class Hearing:
         yield from (Question(probe.case) for probe in self.probes)
         yield from (Question(probe.case, reordered=True) for probe in self.turned)
 
+    def todo(self, done: Callable[[str], bool]) -> Iterator[tuple[LoadedJudge, Iterator[Case]]]:
+        """Each judge with its cases whose key is not done yet, asked at the moment at which they are needed."""
+        for judge, turned in ((self.judge, False), (self.twisted, True)):
+            if judge is not None:
+                yield judge, self._left(turned, done)
+
+    def _left(self, turned: bool, done: Callable[[str], bool]) -> Iterator[Case]:
+        for question in self.questions():
+            if question.reordered == turned and not done(self.key(question)):
+                yield question.case
+
     def key(self, question: Question) -> str:
-        judge = self.twisted if question.reordered and self.twisted is not None else self.judge
-        return judgement_key(judge.judge_id, question.case)
+        """The judgement's key; kept, since it hashes the item, and items and probes live as long as the hearing."""
+        case = question.case
+        known = (id(case.item), case.answer, case.repeat, question.reordered)
+        if known not in self._keys:
+            judge = self.twisted if question.reordered and self.twisted is not None else self.judge
+            self._keys[known] = judgement_key(judge.judge_id, case)
+        return self._keys[known]
 
 
 @dataclass(frozen=True)
@@ -171,24 +188,17 @@ def hear(hearing: Hearing, ledger: Ledger[Judgement], watching: Watching, known:
 
 
 def _ask(hearing: Hearing, ledger: Ledger[Judgement], watching: Watching) -> None:
-    for judge, turned in ((hearing.judge, False), (hearing.twisted, True)):
-        if judge is None:
-            continue
-        cases = (each.case for each in hearing.questions() if each.reordered == turned)
-        todo = (case for case in cases if judgement_key(judge.judge_id, case) not in ledger)
+    for judge, todo in hearing.todo(lambda key: key in ledger):
         for judgement in judge.judge(takewhile(lambda case: not watching.stop(), todo)):
             if judgement.key not in ledger:  # cases of one key share a judgement
                 ledger.append(judgement)
                 watching.watch.advance()
 
 
-def priced(hearings: Iterable[Hearing], ledger: Ledger[Judgement]) -> None:
-    """Put what the ledger lacks to judges whose chats only count (`Paying.counting`). Nothing is sent or written."""
+def priced(hearings: Iterable[Hearing], ledger: Ledger[Judgement], known: Iterable[Judgement] = ()) -> None:
+    """Put what is not judged yet to judges whose chats only count (`Paying.counting`). Nothing is sent or written."""
+    paid = {one.key for one in known if one.status not in UNPAID}
     for hearing in hearings:
-        for judge, turned in ((hearing.judge, False), (hearing.twisted, True)):
-            if judge is None:
-                continue
-            cases = (each.case for each in hearing.questions() if each.reordered == turned)
-            todo = (case for case in cases if judgement_key(judge.judge_id, case) not in ledger)
+        for judge, todo in hearing.todo(lambda key: key in ledger or key in paid):
             for _ in judge.judge(todo):
                 pass  # the empty answers, which need no call

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -19,6 +19,8 @@ from cpbench.stats.prediction_powered import ppi_mean
 
 SCALE = (0, 1, 2, 3, 4, 5)
 FEWEST_RATERS = 3  # for the alternative annotator test
+Chance = Callable[[str, str | None], float | None]
+"""(system, question type) -> the probability with which each such answer was drawn to be rated; None: none was."""
 FEWEST_LABELS = 10  # a system, for PPI++
 
 
@@ -88,7 +90,7 @@ def panel(ratings: Sequence[Rating], table: Table) -> Panel | None:
     return Panel(annotators, found, sum(one.score is None for one, _ in here))
 
 
-def humans(held: Panel, table: Table, *, epsilon: float) -> schema.Humans:
+def humans(held: Panel, table: Table, *, epsilon: float, chance: Chance | None = None) -> schema.Humans:
     """Agreement of the judge with the humans and of the humans with each other, and what follows."""
     return {
         "annotators": list(held.annotators),
@@ -97,7 +99,7 @@ def humans(held: Panel, table: Table, *, epsilon: float) -> schema.Humans:
         "judge": _with_judge(held, table),
         "among": _among(held, table),
         "alt_test": _alt_test(held, table, epsilon),
-        "ppi": [found for at in range(len(table.systems)) if (found := _ppi(held, table, at)) is not None],
+        "ppi": [] if chance is None else _ppi_all(held, table, chance),
     }
 
 
@@ -165,14 +167,21 @@ def _alt_test(held: Panel, table: Table, epsilon: float) -> schema.AltTest | Non
     }
 
 
-def _ppi(held: Panel, table: Table, system: int) -> Mapping[str, object] | None:
+def _ppi_all(held: Panel, table: Table, chance: Chance) -> list[dict[str, Any]]:
+    found = (_ppi(held, table, at, chance) for at in range(len(table.systems)))
+    return [one for one in found if one is not None]
+
+
+def _ppi(held: Panel, table: Table, system: int, chance: Chance) -> dict[str, Any] | None:
     """One system's mean human score, 0 to 5, from the rated answers and the judge's scores of all."""
-    mine = table.scored & (table.system == system)
+    name = table.systems[system].name
+    drawn = np.array([chance(name, item.type) or np.nan for item in table.items])[table.item]
+    mine = table.scored & (table.system == system) & ~np.isnan(drawn)
     rated = mine & (held.rated > 0)
     if rated.sum() < FEWEST_LABELS:
         return None
     human = np.full(len(table), np.nan)
     human[rated] = np.nanmean(held.ratings[:, rated], axis=0)
     judge = table.score[mine] / 20
-    found = as_number(ppi_mean(judge, human[mine], table.recording[mine].tolist()), (0.0, 5.0))
-    return {"system": table.systems[system].name, "raw": float(judge.mean()), **found}
+    estimate = ppi_mean(judge, human[mine], table.recording[mine].tolist(), chance=drawn[mine])
+    return {"system": name, "raw": float(judge.mean()), **as_number(estimate, (0.0, 5.0))}

@@ -15,6 +15,8 @@ class Judging(Commands):
     offered: ClassVar[Mapping[str, str]] = {
         "run": "Judge the answers of a run.",
         "sample": "Draw answers for people to rate, and write a page for each rater.",
+        "pack": "Make the ground on which judges are validated, from runs.",
+        "validate": "Measure how far a judge can be believed.",
         "prompts": "List the judges' prompts, show one, or start one of your own.",
     }
 
