@@ -27,7 +27,7 @@
       kept = false;
     }
     byId("unkept").hidden = kept;
-    byId("saved").textContent = kept ? "kept in this browser" : "not kept: download before you close";
+    byId("saved").textContent = kept ? "\u00b7 kept in this browser" : "\u00b7 not kept: download before you close";
   }
 
   function take(found) {
@@ -194,6 +194,7 @@
     byId("finished").textContent = "All " + items.length + " are rated. Download the file, and send it to whoever gave you this page.";
     say((said ? said + " " : "") + (count.rated === items.length ? "All are rated. " : "") + byId("place").textContent);
     byId("place").focus({ preventScroll: true });
+    byId("place").scrollIntoView({ block: "nearest" });
   }
 
   // Only what was touched is in the file: an answer that was never reached is missing, and not "cannot tell".
@@ -229,7 +230,7 @@
     link.remove();
     setTimeout(function () { URL.revokeObjectURL(url); }, 10000);
     downloaded = true;
-    byId("saved").textContent = "downloaded";
+    byId("saved").textContent = "\u00b7 downloaded";
     say("Downloaded.");
   }
 
@@ -332,7 +333,7 @@
   if (state.name) {
     byId("how").open = false;
     show("");
-    byId("saved").textContent = "kept in this browser";
+    byId("saved").textContent = "\u00b7 kept in this browser";
   } else {
     byId("name").focus();
     byId("name").select();
