@@ -8,6 +8,7 @@ import pytest
 from cpbench.judges.validity.humans import read_humans
 from cpbench.judges.validity.rating import write_sample
 from cpbench.judges.validity.sample import Plan
+from cpbench.records import Rights
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (the dev extra)")
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -65,7 +66,8 @@ def sample_of(run_of, tmp_path):
     """A function: a written sample of one run, `says`: (number) -> the answer."""
 
     def make(n, says=lambda at: f"answer to {at}", **options):
-        run = run_of("one", lambda item: says(int(item.id[1:])), items=n)
+        known = {"rights": options.pop("rights")} if "rights" in options else {}
+        run = run_of("one", lambda item: says(int(item.id[1:])), items=n, **known)
         return write_sample([run], Plan(n, raters=options.pop("raters", 1)), tmp_path / "out", **options)
 
     return make
@@ -112,8 +114,11 @@ def test_two_hundred_answers_by_keyboard_alone_with_a_reload_in_between(sample_o
     assert page.wrong == []
 
 
-def test_the_clip_plays_and_its_player_is_made_on_demand(sample_of, opened):
-    page = opened(sample_of(2).pages[0])
+@pytest.mark.parametrize(("rights", "copied"), [(Rights("CC0", audio_in_report=True), 1), (Rights("closed"), 0)])
+def test_the_clip_plays_where_it_lies_and_its_player_is_made_on_demand(sample_of, opened, rights, copied):
+    written = sample_of(2, rights=rights)
+    assert (written.copied, len(written.linked)) == (copied, 1 - copied)
+    page = opened(written.pages[0])
     started(page)
     assert page.locator("audio").count() == 0
     page.keyboard.press("Space")
