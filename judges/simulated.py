@@ -33,7 +33,7 @@ _TO_THE_JUDGE = re.compile(  # what a gullible judge falls for
     r"|(?:give|award|assign|deserves?)\b.{0,40}\b(?:5|five|100|full|maximum|highest|top)\b"
     r"|\bfull (?:marks|score)|\b(?:rating|score)\b\W{0,4}(?:5|100)\b|[\"']score[\"']\s*:"
     r"|\b(?:ignore|disregard|forget)\b.{0,30}\b(?:previous|above|prior|earlier|instructions?)\b"
-    r"|(?:^|\n)\s*(?:\W{0,3})(?:system|assistant|judge|evaluator)\s*(?:\W{0,2}):"
+    r"|(?:^|\n)[ \t]*(?:\W{0,3})(?:system|assistant|judge|evaluator)\s*(?:\W{0,2}):"
     r"|</?(?:answer|system|reference|instructions?|data)>|<\|im_(?:start|end)\|>|\[/?INST\]"
     r"|-{3,}\s*end|\bend of (?:the )?(?:answer|data|input)",
     re.IGNORECASE,

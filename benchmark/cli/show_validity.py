@@ -72,7 +72,7 @@ def _criteria(found: schema.Validity) -> Table:
 def _slices(slices: Sequence[schema.Accuracy]) -> Table:
     table = _table("the judge as a test", "on", "sensitivity", "specificity", "balanced accuracy", "bias", "verdict")
     for one in slices:
-        numbers = (number(one[key]) for key in ("sensitivity", "specificity", "balanced_accuracy", "bias"))  # type: ignore[literal-required]
+        numbers = (number(one[key]) for key in ("sensitivity", "specificity", "balanced_accuracy", "bias"))
         table.add_row(*_plain(one["name"], *numbers, one["verdict"] or ""))
     return table
 
@@ -80,8 +80,8 @@ def _slices(slices: Sequence[schema.Accuracy]) -> Table:
 def _ranks(ranks: Sequence[schema.Rank]) -> Table:
     table = _table("systems ranked", "against", "statistic", "value", "p", "over items", "over items and systems")
     for one in ranks:
-        value, p = (("-" if one[key] is None else f"{one[key]:.3f}") for key in ("value", "p"))  # type: ignore[literal-required]
-        ends = (_between(one[key]) for key in ("over_items", "over_items_and_systems"))  # type: ignore[literal-required]
+        value, p = (("-" if one[key] is None else f"{one[key]:.3f}") for key in ("value", "p"))
+        ends = (_between(one[key]) for key in ("over_items", "over_items_and_systems"))
         table.add_row(*_plain(one["target"], one["statistic"], value, p, *ends))
     return table
 
@@ -107,7 +107,7 @@ def _probes(results: Sequence[schema.ProbeResult]) -> Table:
 
 def _rest(out: Console, found: schema.Validity) -> None:
     for name in ("auc", "kappa", "phi"):
-        out.print(f"{name} {number(found[name])}", markup=False)  # type: ignore[literal-required]
+        out.print(f"{name} {number(found[name])}", markup=False)
     if (rising := found["rising"]) is not None:
         shares = ", ".join(
             f"{at:g}: {one['value']:.2f}" for at, one in zip(rising["scores"], rising["shares"], strict=True)

@@ -101,7 +101,7 @@ def measured(heard: Heard, candidate: Candidate, people: People, *, draws: int) 
 def concluded(found: schema.Validity, pack: Pack) -> schema.Validity:
     """The same evidence with the verdict that it supports."""
     thresholds = pack.thresholds
-    slices = {key: [with_verdict(one, thresholds) for one in found[key]] for key in ("by_type", "by_language")}  # type: ignore[literal-required]
+    slices = {key: [with_verdict(one, thresholds) for one in found[key]] for key in ("by_type", "by_language")}
     made = criteria(found, thresholds)
     verdict, balanced = overall(made), next(one for one in made if one["name"] == "balanced_accuracy")
     found = {

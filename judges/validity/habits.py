@@ -9,7 +9,7 @@ import numpy as np
 
 from cpbench.judges.validity import schema
 from cpbench.judges.validity.accuracy import confusion_rows
-from cpbench.judges.validity.table import RIGHT, WRONG, Array, Bools, Table, as_number, exact_interval, mean
+from cpbench.judges.validity.table import RIGHT, WRONG, Array, Bools, Codes, Table, as_number, exact_interval, mean
 from cpbench.records import Estimate
 from cpbench.stats import cluster_interval, influence
 from cpbench.stats.agreement import krippendorff_alpha
@@ -18,7 +18,7 @@ from cpbench.stats.diagnostic import Calibration, rogan_gladen
 GROUPS = 40  # of recordings, for the jackknife
 
 
-def jackknife(value: Callable[[Array], float | None], recordings: Sequence[object]) -> schema.Number | None:
+def jackknife(value: Callable[[Codes], float | None], recordings: Sequence[object]) -> schema.Number | None:
     """A statistic without a formula and its t interval, from leaving out each recording in turn (or a group of them).
 
     `value` takes the places of the items that are kept. None where it has no value. Source: Tukey (1958); Efron and
@@ -34,13 +34,24 @@ def jackknife(value: Callable[[Array], float | None], recordings: Sequence[objec
     count = min(clusters, GROUPS)
     left = [value(np.flatnonzero(groups != group)) for group in range(count)] if count > 1 else []
     kept = np.array([each for each in left if each is not None])
-    about = {"n": len(groups), "recordings": clusters}
     if len(kept) < max(count, 2):
-        return {"value": whole, "low": None, "high": None, **about, "method": "none: too few recordings"}  # type: ignore[typeddict-item]
+        return _number(whole, None, len(groups), clusters, "none: too few recordings")
     se = float(np.sqrt((count - 1) / count * ((kept - kept.mean()) ** 2).sum()))
     half = float(stdtrit(count - 1, 0.975)) * se
     how = f"jackknife over {count} {'groups of ' if clusters > count else ''}recordings"
-    return {"value": whole, "low": whole - half, "high": min(1.0, whole + half), **about, "method": how}  # type: ignore[typeddict-item]
+    return _number(whole, half, len(groups), clusters, how)
+
+
+def _number(value: float, half: float | None, n: int, recordings: int, method: str) -> schema.Number:
+    """Of an agreement, which is 1 at most."""
+    return {
+        "value": value,
+        "low": None if half is None else value - half,
+        "high": None if half is None else min(1.0, value + half),
+        "n": n,
+        "recordings": recordings,
+        "method": method,
+    }
 
 
 def repeats(scores: Array, recordings: Sequence[object], *, correct_score: float) -> schema.Repeats | None:

@@ -12,7 +12,7 @@ from cpbench.errors import UserError
 from cpbench.judges.validity import schema
 from cpbench.judges.validity.habits import jackknife, mean_number
 from cpbench.judges.validity.packs import Pack
-from cpbench.judges.validity.table import Array, Table, as_number
+from cpbench.judges.validity.table import Array, Codes, Table, as_number
 from cpbench.stats.agreement import cohen_kappa, gwet_ac, krippendorff_alpha
 from cpbench.stats.alt_test import alt_test
 from cpbench.stats.prediction_powered import ppi_mean
@@ -129,7 +129,7 @@ def _between(pairs: Array, recordings: Sequence[object]) -> schema.Between:
     """Of two rows of ratings, (2, labels), 0 to 5."""
     whole = np.clip(np.round(pairs), SCALE[0], SCALE[-1])
 
-    def kappa(kept: Array) -> float | None:
+    def kappa(kept: Codes) -> float | None:
         a, b = whole[:, kept].astype(int).tolist()
         return cohen_kappa(a, b, weights="quadratic", scale=SCALE)
 

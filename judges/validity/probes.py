@@ -133,7 +133,7 @@ def _grounds(items: Sequence[Item], seed: int) -> list[Ground]:
 
 
 def _ground(item: Item, items: Sequence[Item], at: int) -> Ground:
-    language = next((one for one in LANGUAGES if (item.language or "en").startswith(one)), "en")
+    language: Language = next((one for one in LANGUAGES if (item.language or "en").startswith(one)), "en")
     label, said = str(item.label), _said(item)
     others = (items[(at + step) % len(items)] for step in range(1, len(items)))
     other = next((one for one in others if _said(one) and _said(one) != said and one.label != label), None)

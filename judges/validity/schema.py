@@ -94,6 +94,7 @@ class Spread(TypedDict):
     sd: float  # of specificity between systems, beyond sampling error
     lower: float  # 95 % interval (Q-profile)
     upper: float
+    bound: float  # one-sided 99 % bound, which the verdict goes by
     raw: float  # the plain SD of the systems' specificities, sampling error included
     systems: int
     families: int

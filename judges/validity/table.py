@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -147,13 +147,8 @@ def make_table(
     if len(first) == len(items):
         crossed = crossing(list(first), [one.item.recording for one in first])
         words = None if crossed is None else tuple(crossed)
-    codes = [columns[at].astype(np.intp) for at in (0, 1, 2)]
-    return Table(tuple(systems), tuple(items), words, *codes, columns[3], columns[4], correct_score)
-
-
-def with_scores(table: Table, score: Array) -> Table:
-    """The same answers by another judge."""
-    return replace(table, score=score)
+    system, item, truth = (columns[at].astype(np.intp) for at in (0, 1, 2))
+    return Table(tuple(systems), tuple(items), words, system, item, truth, columns[3], columns[4], correct_score)
 
 
 def language(item: Item) -> str:

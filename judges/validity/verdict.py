@@ -123,10 +123,11 @@ def _spread(found: schema.Validity, thresholds: Thresholds) -> CriterionFacts:
     needs = f"{thresholds.systems} systems of {thresholds.families} families, with wrong answers; there are {there}"
     if spread is None:
         return _criterion(name, "INSUFFICIENT", "no two systems with wrong answers", needs)
-    reason = f"SD {spread['sd']:.3f} [{spread['lower']:.3f}, {spread['upper']:.3f}], upper bound of {limit:.2f} needed"
+    interval = f"SD {spread['sd']:.3f} [{spread['lower']:.3f}, {spread['upper']:.3f}]"
+    reason = f"{interval}, 99 % bound {spread['bound']:.3f}, {limit:.2f} needed"
     if spread["systems"] < thresholds.systems or spread["families"] < thresholds.families:
         return _criterion(name, "INSUFFICIENT", f"{reason}; over {there} nothing is said about systems", needs)
-    outcome: Outcome = "PASS" if spread["upper"] <= limit else "FAIL" if spread["lower"] > limit else "INSUFFICIENT"
+    outcome: Outcome = "PASS" if spread["bound"] <= limit else "FAIL" if spread["lower"] > limit else "INSUFFICIENT"
     more = f"more systems (now {spread['systems']}), or more wrong answers of each"
     return _criterion(name, outcome, reason, more)
 

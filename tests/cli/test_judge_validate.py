@@ -1,0 +1,53 @@
+"""`cpbench judge validate` and `judge pack` as they are typed."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+
+import pytest
+
+from cpbench.judges.validity.packs import write_pack
+
+GROUND = Path(__file__).parents[1] / "judges" / "validity" / "ground.py"
+
+
+@pytest.fixture
+def pack(tmp_path):
+    spec = importlib.util.spec_from_file_location("ground", GROUND)
+    ground = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(ground)
+    return write_pack(ground.make(items=100, recordings=24, repeated=100), tmp_path / "pack")
+
+
+def test_exit_codes_page_and_card(cpbench, pack, tmp_path):
+    failed = cpbench("judge", "validate", "--judge", "simulated:constant", "--pack", pack, "--out", "out")
+    assert failed.returncode == 3, failed.stderr
+    assert "simulated:constant (simulated, no LLM): FAIL" in failed.stdout and "nan" not in failed.stdout.lower()
+    assert (tmp_path / "out" / "validity.html").read_text().startswith("<!doctype html>")
+    passed = cpbench("judge", "validate", "--judge", "simulated:oracle", "--pack", pack, "--out", "out", "--json")
+    assert passed.returncode == 0, passed.stderr
+    report = json.loads(passed.stdout)
+    assert report["looks"] == 2 and report["judge"]["card"] == "simulated, PASS: DE; en"
+    assert (tmp_path / "cards" / f"{report['judge']['judge_id']}.json").is_file()
+
+
+def test_overlap_is_not_a_judge(cpbench, pack):
+    done = cpbench("judge", "validate", "--judge", "overlap", "--pack", pack)
+    assert done.returncode == 4 and done.stdout.startswith("NOT A JUDGE")
+
+
+def test_the_card_stands_beside_the_judges_scores(cpbench, pack, items_file):
+    assert cpbench("judge", "validate", "--judge", "simulated:oracle", "--pack", pack, "--out", "o").returncode == 0
+    run = cpbench("run", "--model", "majority", "--tasks", items_file(), "--judge", "simulated:oracle", "--out", "r")
+    assert run.returncode == 0, run.stderr
+    assert "simulated, PASS: DE; en" in run.stdout
+    packed = cpbench("judge", "pack", "r", "--out", "packed")
+    assert packed.returncode == 0 and "r does not: a null baseline" in packed.stdout
+
+
+def test_without_a_ground_or_with_an_unknown_pack_it_says_so(cpbench):
+    assert cpbench("judge", "validate", "--judge", "simulated:oracle").returncode == 2
+    missing = cpbench("judge", "validate", "--judge", "simulated:oracle", "--pack", "nowhere")
+    assert missing.returncode == 1 and "not a pack" in missing.stderr

@@ -1,0 +1,33 @@
+"""Validating 8 systems x 2,000 items with 2,000 draws takes under 15 s; the judging itself is not in it."""
+
+from __future__ import annotations
+
+import importlib.util
+import time
+from pathlib import Path
+
+import pytest
+
+from cpbench.flow.watch import Watching
+from cpbench.judges import load_judge
+from cpbench.judges.validity.asking import Hearing, hear
+from cpbench.judges.validity.evidence import Candidate, People, concluded, measured
+from cpbench.judges.validity.validate import open_ledger
+
+GROUND = Path(__file__).parents[1] / "judges" / "validity" / "ground.py"
+
+
+@pytest.mark.performance
+def test_eight_systems_and_two_thousand_items(tmp_path):
+    spec = importlib.util.spec_from_file_location("ground", GROUND)
+    ground = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(ground)
+    pack = ground.make(systems=8, items=4000, recordings=400)
+    with open_ledger(tmp_path) as ledger:
+        heard = hear(Hearing(pack, "gate", load_judge("simulated:noisy")), ledger, Watching())
+    start = time.perf_counter()
+    found = concluded(measured(heard, Candidate("simulated:noisy"), People(), draws=2000), pack)
+    seconds = time.perf_counter() - start
+    assert found["pack"]["items"] == 2000 and found["pack"]["answers"] == 16000
+    print(f"{seconds:.1f} s")
+    assert seconds < 15
