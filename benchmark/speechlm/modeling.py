@@ -117,9 +117,8 @@ class SpeechLMForConditionalGeneration(PreTrainedModel, GenerationMixin):  # typ
         input_features_mask: torch.Tensor | None = None,
         attention_mask: torch.Tensor | None = None,
         inputs_embeds: torch.Tensor | None = None,
-        labels: torch.Tensor | None = None,
         encoder_states: torch.Tensor | None = None,
-        **kwargs: Any,  # position_ids, past_key_values, use_cache, logits_to_keep: the language model's own
+        **kwargs: Any,  # labels, position_ids, past_key_values, logits_to_keep: the language model's own
     ) -> SpeechLMOutput:
         """input_ids (B, L) with one audio token an embedding; input_features (windows, mels, T), the windows of all
         clips of the batch in order; labels (B, L), -100 where nothing is learned.
@@ -138,7 +137,7 @@ class SpeechLMForConditionalGeneration(PreTrainedModel, GenerationMixin):  # typ
             inputs_embeds = self.get_input_embeddings()(input_ids)
         if heard is not None and input_ids is not None:
             inputs_embeds = self._placed(input_ids, inputs_embeds, self.adapted(heard, input_features_mask))
-        said = self.language_model(inputs_embeds=inputs_embeds, attention_mask=attention_mask, labels=labels, **kwargs)
+        said = self.language_model(inputs_embeds=inputs_embeds, attention_mask=attention_mask, **kwargs)
         return SpeechLMOutput(
             loss=said.loss,
             logits=said.logits,

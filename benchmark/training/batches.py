@@ -77,7 +77,7 @@ class Examples(torch.utils.data.Dataset[dict[str, Any]]):
 
 
 def _gold(clip: Clip) -> list[tuple[Tag, str]]:
-    tags = [tag for tag in clip.tags if tag.source == "gold"]
+    tags = [tag for tag in clip.tags if tag.source == "gold" and tag.emotion]
     return [(tag, max(tag.emotion, key=lambda label: tag.emotion[label])) for tag in tags]
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cpbench import __version__
 from cpbench.conditions.tags import TEMPLATE
 from cpbench.fingerprint import dataset_fingerprint
 from cpbench.flow.ledger import write_whole
@@ -105,7 +105,7 @@ def describe(learner: Learner, config: TrainConfig, story: Story) -> dict[str, A
     """What `checkpoint.json` says besides the weights (DESIGN §5)."""
     tagged = [name for name in config.asked if "tags" in name]
     return {
-        "cpbench": __version__,
+        "cpbench": importlib.metadata.version("cpbench"),
         "variant": config.variant,
         "condition": main_condition(config),
         "conditions": dict(config.asked),

@@ -241,6 +241,7 @@ def arguments(round: Round, config: TrainConfig) -> TrainingArguments:
         "use_cpu": not torch.cuda.is_available(),
         "dataloader_pin_memory": False,
         "activation_checkpointing": config.gradient_checkpointing,
+        "ddp_find_unused_parameters": False,  # every loss hangs on all that learns
     }
     if round.ranks.count > 1 and not torch.cuda.is_available():
         own["ddp_backend"] = "gloo"

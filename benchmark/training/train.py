@@ -17,7 +17,7 @@ from cpbench.records import Score, Setting
 from cpbench.training.config import Stage, TrainConfig
 from cpbench.training.folder import Folder, claim, described
 from cpbench.training.rows import Pack
-from cpbench.training.variants import Material, asked, check_tags, loss_weights, material
+from cpbench.training.variants import Material, asked, loss_weights, material, without_tags
 
 if TYPE_CHECKING:
     from cpbench.training.bases import Learner
@@ -73,7 +73,8 @@ def train(
         torch.set_num_threads(config.threads)
     session = Session(watch or Unwatched(), stop, _ranks())
     found = material(config)
-    check_tags(found.train, config)
+    if left_out := without_tags(found.train, config):
+        session.watch.say(f"{left_out} of {len(found.train)} training items have no tags from {config.tags}: left out")
     folder = claim(config, [*found.train, *found.held_out])
     if folder.finished:
         session.watch.say(f"{folder.path} holds this training, finished")

@@ -98,10 +98,14 @@ def main_condition(config: TrainConfig) -> str:
     return max(often, key=lambda condition: often[condition])
 
 
-def check_tags(items: Sequence[Item], config: TrainConfig) -> None:
-    """Raise UserError, before anything is loaded, where a tagged variant has items without tags from its source."""
-    if config.variant in TAGGED and config.conditions is None:
-        present(items, f"tags:{config.tags}", Setting(config.seed, config.tag_template))
+def without_tags(items: Sequence[Item], config: TrainConfig) -> int:
+    """How many items a tagged variant leaves out, for want of tags from its source.
+
+    Raises UserError, before anything is loaded, where none has any.
+    """
+    if config.variant not in TAGGED or config.conditions is not None:
+        return 0
+    return len(items) - len(present(items, f"tags:{config.tags}", Setting(config.seed, config.tag_template)))
 
 
 def _read(files: Sequence[str], taken: Sequence[str] = ()) -> Iterator[Item]:

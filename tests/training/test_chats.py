@@ -78,7 +78,7 @@ def test_it_trains_saves_loads_and_merges(bases: dict[str, Path], config: TrainC
         sizes=None,
         conditions=None,
         variant="explicit",
-        stages=(Stage("questions", 8, 1e-2, trainable="adapter"),),
+        stages=(Stage("questions", 14, 1e-2, trainable="adapter"),),
         lora=Lora(rank=4),
         batch_size=4,
         threads=1,

@@ -65,7 +65,11 @@ def looped(config: TrainConfig) -> dict[str, torch.Tensor]:
             if words is not None:
                 frames = batch["input_features_mask"].sum(-1)
                 heard = said.encoder_hidden_states
-                frames = torch.ceil(frames * (heard.shape[1] / batch["input_features_mask"].shape[1])).long()
+                frames = (
+                    torch.ceil(frames * (heard.shape[1] / batch["input_features_mask"].shape[1]))
+                    .long()
+                    .clamp(max=heard.shape[1])
+                )
                 loss = loss + 0.2 * ctc(model.transcript_head(heard), frames, words, lengths)
             loss.backward()
             torch.nn.utils.clip_grad_norm_([value for value in model.parameters() if value.grad is not None], 1.0)

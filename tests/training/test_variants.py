@@ -62,6 +62,14 @@ def test_a_variant_is_its_rows_and_its_prompt(
     assert all(tagged) == any(tagged) == (condition == "tags:gold")
 
 
+def test_items_without_tags_are_left_out_and_said(config: TrainConfig, changed: Change) -> None:
+    changed(lambda line: {**line, "emotion": None} if line["recording"] in ("r1", "r2") else line)
+    said: list[str] = []
+    stages = (Stage("all", 1, 1e-3),)
+    train(dataclasses.replace(config, variant="explicit", conditions=None, stages=stages), Said(said))
+    assert "4 of 14 training items have no tags from gold: left out" in said
+
+
 def test_conditions_that_are_named_go_before_the_variants_own(config: TrainConfig) -> None:
     config = dataclasses.replace(config, variant="combined", conditions={"audio": 1.0, "tags:gold": 0.2})
     assert main_condition(config) == "audio"
@@ -72,7 +80,7 @@ def test_conditions_that_are_named_go_before_the_variants_own(config: TrainConfi
     [
         ("implicit", lambda line: line, "none of the 14 training rows was generated"),
         ("baseline", lambda line: line | {"origin": {"generator": "g"}}, "all 14 training rows were generated"),
-        ("explicit", lambda line: line | {"emotion": None}, "14 of 14 items have no emotion tags from gold"),
+        ("explicit", lambda line: line | {"emotion": None}, "none of 14 items has emotion tags from gold"),
         ("baseline", lambda line: line | {"audio": f"no-{line['audio']}"}, "none of its 8 audio files is there"),
         (
             "baseline",
