@@ -51,3 +51,27 @@ def test_without_a_ground_or_with_an_unknown_pack_it_says_so(cpbench):
     assert cpbench("judge", "validate", "--judge", "simulated:oracle").returncode == 2
     missing = cpbench("judge", "validate", "--judge", "simulated:oracle", "--pack", "nowhere")
     assert missing.returncode == 1 and "not a pack" in missing.stderr
+
+
+def test_human_ratings_are_read_and_unknown_answers_refused(cpbench, pack, tmp_path):
+    ids = [json.loads(line)["id"] for line in (pack / "items.jsonl").read_text().splitlines()]
+    rows = [f"{each},s{at % 9},{who},{at % 6}" for at, each in enumerate(ids) for who in ("ada", "ben")]
+    (tmp_path / "ratings.csv").write_text("item_id,system,annotator,score\n" + "\n".join(rows) + "\n")
+    words = (
+        "judge",
+        "validate",
+        "--judge",
+        "simulated:oracle",
+        "--pack",
+        pack,
+        "--out",
+        "h",
+        "--humans",
+        "ratings.csv",
+    )
+    done = cpbench(*words)
+    assert done.returncode == 0, done.stderr
+    assert "humans among each other: quadratic kappa 1.000" in done.stdout and "no PPI++" in done.stdout
+    (tmp_path / "ratings.csv").write_text("item_id,system,annotator,score\nnowhere,s0,ada,3\n")
+    refused = cpbench(*words)
+    assert refused.returncode == 1 and "nowhere" in refused.stderr and "Traceback" not in refused.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import string
 
 import pytest
@@ -9,7 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cpbench.errors import UsageError, UserError
-from cpbench.judges import load_judge, load_rubric, new_prompt, packaged_prompts, prompt_text, same_family
+from cpbench.judges import load_judge, load_rubric, new_prompt, packaged_prompts, prompt_text, reordered, same_family
+from cpbench.records import Case, Item
 
 JURY = """\
 name: three
@@ -327,3 +329,15 @@ def test_options_that_make_another_judge_belong_into_its_file(tmp_path):
     assert [member.chat.max_retries for member in list(jury.members.values())[:2]] == [2, 2]  # hf/ has no retries
     with pytest.raises(UsageError, match="no member"):
         judge_in(tmp_path, "members: [{model: openai/gpt-4o}]\n", options={"device": "cpu"})
+
+
+def test_a_judge_whose_data_stand_in_another_order_is_another_judge_that_is_shown_the_same():
+    judge = load_judge("openai/any")
+    turned = reordered(judge)
+    case = Case(Item("i", "t", (), "How?", ("Sadly.",)), "Happily.")
+    (before,), (after,) = (each.requests_for(case) for each in (judge, turned))
+    texts = [request.messages[-1].text for request in (before, after)]
+    shown = [json.loads(text[text.index("{") :]) for text in texts]
+    assert shown[0] == shown[1] and list(shown[0]) == list(reversed(shown[1]))
+    assert judge.judge_id != turned.judge_id == reordered(judge).judge_id
+    assert reordered(load_judge("simulated:oracle")) is None

@@ -77,6 +77,7 @@ def test_the_spread_of_equal_systems_is_bounded_and_that_of_unequal_ones_is_foun
     assert np.median([one.value for one in zero]) < 0.02
     assert np.median([one.value for one in apart]) == pytest.approx(0.1, abs=0.012)
     assert np.mean([one.upper >= 0.1 for one in apart]) == pytest.approx(0.95, abs=0.03)
+    assert np.mean([one.lower <= 0.1 for one in apart]) == pytest.approx(0.95, abs=0.03)
 
 
 def test_the_bound_without_error_is_the_chi_squared_one():

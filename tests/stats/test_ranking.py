@@ -8,7 +8,9 @@ from cpbench.stats.ranking import (
     correlation,
     correlations,
     nested_bootstrap,
+    nested_draws,
     pairwise_accuracy,
+    percentiles,
     soft_pairwise_accuracy,
 )
 
@@ -85,3 +87,12 @@ def test_drawing_systems_too_widens_the_interval():
     assert found.items[0] < found.items[1] <= 1
     assert found.items_and_systems[0] < found.items[0]
     assert nested_bootstrap(sums, between, draws=500) == found
+
+
+def test_draws_shared_by_statistics_give_the_intervals_of_each():
+    sums = np.random.default_rng(0).random((5, 12, 3))
+    drawn, both = nested_draws(sums, draws=300, seed=4)
+    mean = lambda values: values[..., 0].mean(axis=-1)  # noqa: E731
+    found = nested_bootstrap(sums, mean, draws=300, seed=4)
+    assert (percentiles(mean(drawn)), percentiles(mean(both))) == (found.items, found.items_and_systems)
+    assert percentiles(np.full(10, np.nan)) is None

@@ -129,3 +129,14 @@ def test_every_word_is_read_as_its_own_concept():
         for language in ("en", "zh"):
             for word in words(concept, language):
                 assert extract_label(word, options) == concept, (concept, word)
+
+
+def test_a_judge_that_hears_is_played_another_voice():
+    heard = [probe for probe in probes(ITEMS, hears=True) if probe.kind == "AUDIO_SWAP"]
+    items = {item.id: item for item in ITEMS}
+    assert len(heard) == BASE and {probe.expects for probe in heard} == {"reported"}
+    voices = {item.clips: item for item in ITEMS}
+    for probe in heard:
+        mine, theirs = items[probe.item_id], voices[probe.case.item.clips]
+        assert theirs.label != mine.label and theirs.recording != mine.recording
+        assert probe.case.item.references == mine.references
