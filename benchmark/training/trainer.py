@@ -93,7 +93,7 @@ class SpeechTrainer(Trainer):  # type: ignore[misc]
         said: Any = None
         loss = torch.zeros((), device=self.args.device)
         if self.stage.trainable == "encoder":
-            heard = self._heard(model, inputs) if mask is not None else None
+            heard = self._heard(model, inputs)
         else:
             said = model(**fitted(bare, inputs))
             heard = getattr(said, "encoder_hidden_states", None)
@@ -105,14 +105,19 @@ class SpeechTrainer(Trainer):  # type: ignore[misc]
             loss = loss + auxiliary(bare, heard, mask, aside, self.stage) / self._batches_a_step()
         return (self._touched(bare, loss), said) if return_outputs else self._touched(bare, loss)
 
-    def _heard(self, model: nn.Module, inputs: dict[str, Any]) -> torch.Tensor:
-        """The encoder alone: in float32, and only with several ranks by the model's forward, which brings their
-        gradients together."""
-        features, mask = inputs["input_features"], inputs["input_features_mask"]
-        if self.args.world_size == 1:
-            states: torch.Tensor = self.accelerator.unwrap_model(model).encode(features, mask)
-            return states
-        return model(input_features=features, input_features_mask=mask).encoder_hidden_states  # type: ignore[no-any-return]
+    def _heard(self, model: nn.Module, inputs: dict[str, Any]) -> torch.Tensor | None:
+        """The encoder alone, in float32; None where nothing is heard.
+
+        With several ranks by the model's forward, and even then, for it brings their gradients together: each rank
+        must call it in every step.
+        """
+        features, mask = inputs.get("input_features"), inputs.get("input_features_mask")
+        states: torch.Tensor | None = None
+        if self.args.world_size > 1:
+            states = model(input_features=features, input_features_mask=mask).encoder_hidden_states
+        elif features is not None:
+            states = self.accelerator.unwrap_model(model).encode(features, mask)
+        return states
 
     def _batches_a_step(self) -> int:
         return int(getattr(self, "current_gradient_accumulation_steps", 1))

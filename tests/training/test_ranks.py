@@ -12,6 +12,8 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file
 
+from cpbench.training import load_config, train
+
 SETTINGS = """\
 sizes:
   vocabulary: 400
@@ -23,7 +25,7 @@ stages:
   - {name: ears, epochs: 1, learning_rate: 1.0e-3, trainable: encoder, prosody_weight: 1.0}
   - {name: all, epochs: 2, learning_rate: 1.0e-3}
   - {name: adapter, epochs: 1, learning_rate: 1.0e-3, trainable: adapter}
-conditions: {audio: 1.0, transcript: 1.0}
+conditions: {audio: 1.0, transcript: 1.0}  # a rank may have a batch in which nothing is heard
 batch_size: 2
 level_jitter: 0.0
 trainer: {logging_steps: 1}
@@ -35,9 +37,14 @@ def test_two_ranks_learn_what_one_learns_from_twice_the_batches(corpus: Path, tm
     eight = [{**line, "split": "train"} for line in lines]  # an even number: a rank without a clip would hear one twice
     corpus.write_text("".join(json.dumps(line) + "\n" for line in eight))
     (tmp_path / "c.yaml").write_text(SETTINGS)
-    one = curve(tmp_path, corpus, "one", ["-m", "cpbench"], "--set", "accumulation=2")
-    launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "cpbench"]
-    two = curve(tmp_path, corpus, "two", launch)
+    changes = {"accumulation": 2, "threads": 1}
+    said: list[str] = []
+    train(
+        load_config(str(tmp_path / "c.yaml"), data=[str(corpus)], out=str(tmp_path / "one"), changes=changes),
+        Said(said),
+    )
+    one = curve("\n".join(said))
+    two = curve(by_two(tmp_path, corpus))
     assert len(one) == len(two) > 4
     torch.testing.assert_close(torch.tensor(two), torch.tensor(one), atol=5e-3, rtol=1e-2)
     first, second = (load_file(tmp_path / name / "model.safetensors") for name in ("one", "two"))
@@ -45,11 +52,24 @@ def test_two_ranks_learn_what_one_learns_from_twice_the_batches(corpus: Path, tm
         torch.testing.assert_close(second[name].float(), value.float(), atol=5e-3, rtol=5e-2, msg=name)
 
 
-def curve(folder: Path, corpus: Path, name: str, launch: list[str], *settings: str) -> list[float]:
-    """The losses that a training says."""
-    files = ("--config", folder / "c.yaml", "--data", corpus, "--out", folder / name)
+class Said:
+    def __init__(self, said: list[str]) -> None:
+        self.said = said
+
+    def stage(self, name: str, *, total: int, done: int = 0) -> None: ...
+
+    def advance(self, pieces: int = 1) -> None: ...
+
+    def say(self, message: str) -> None:
+        self.said.append(message)
+
+
+def by_two(folder: Path, corpus: Path) -> str:
+    """What `torchrun` of the command line says."""
+    launch = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "cpbench", "train")
+    files = ("--config", folder / "c.yaml", "--data", corpus, "--out", folder / "two")
     done = subprocess.run(
-        [sys.executable, *launch, "train", *map(str, files), "--threads", "1", *settings],
+        [sys.executable, *launch, *map(str, files), "--threads", "1"],
         env={**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"},
         capture_output=True,
         text=True,
@@ -57,5 +77,10 @@ def curve(folder: Path, corpus: Path, name: str, launch: list[str], *settings: s
         timeout=300,
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    lines = dict.fromkeys(re.findall(r"(\w+: step \d+) of \d+, loss ([\d.]+)", done.stderr))
+    return done.stderr
+
+
+def curve(said: str) -> list[float]:
+    """The losses, a line of each step."""
+    lines = dict.fromkeys(re.findall(r"(\w+: step \d+) of \d+, loss ([\d.]+)", said))
     return [float(loss) for _, loss in lines]
