@@ -34,7 +34,7 @@ def miniature(plan: Plan, out: Path, *, watch: Watch, workers: int = 2) -> Path:
     """
     from cpbench.miniature.page import write
 
-    watch.stage("speaking the corpus")
+    watch.stage("speaking the corpus", total=1)
     corpus = make(out / "corpus", plan.scale)
     direct = out / "corpus" / "direct.jsonl"
     if not direct.exists():

@@ -108,7 +108,7 @@ def _minutes(asked: Sequence[Asked], out: Path) -> float:
 
     folders = [out / "base", *(out / "checkpoints" / one.job.name for one in asked)]
     trained = sum(json.loads((folder / "checkpoint.json").read_text(encoding="utf-8"))["seconds"] for folder in folders)
-    return (trained + sum(float(one.run.manifest.get("wall_s", 0.0)) for one in asked)) / 60
+    return float(trained + sum(one.run.manifest.get("wall_s", 0.0) for one in asked)) / 60
 
 
 def _plain(record: Row | Conflict | Learned) -> dict[str, Any]:
