@@ -110,7 +110,6 @@ def _targets(model: Any, *, inside: bool) -> str | list[str]:
     ]
 
 
-def peft_warnings() -> warnings.catch_warnings:  # type: ignore[type-arg]
+def peft_warnings() -> warnings.catch_warnings[None]:
     """Without the warning that PEFT 0.21 gives because transformers 5.23 calls something by a new name."""
-    context = warnings.catch_warnings(action="ignore", category=FutureWarning)
-    return context
+    return warnings.catch_warnings(action="ignore", category=FutureWarning)

@@ -73,7 +73,9 @@ class Examples(torch.utils.data.Dataset[dict[str, Any]]):
         """(start, end, class) in seconds: the gold emotion tags of a clip, and its gender over all of it."""
         clip = pack.sounds[0].clip
         spans = [(tag.start, tag.end, self.voices[top]) for tag, top in _gold(clip) if top in self.voices]
-        return [*spans, (0.0, clip.seconds or 0.0, self.voices[clip.gender])] if clip.gender in self.voices else spans
+        if clip.gender is None or clip.gender not in self.voices:
+            return spans
+        return [*spans, (0.0, clip.seconds or 0.0, self.voices[clip.gender])]
 
 
 def _gold(clip: Clip) -> list[tuple[Tag, str]]:
@@ -106,11 +108,12 @@ class Collator:
         """Draw from the seed on."""
         self._generator = np.random.default_rng(self.seed)
         self._served = 0
-        self._states: deque[tuple[int, dict[str, Any]]] = deque(maxlen=KEPT)
+        self._states: deque[tuple[int, Mapping[str, Any]]] = deque(maxlen=KEPT)
 
     def state_before(self, batch: int) -> dict[str, Any]:
         """The generator's state before it drew for the batch of that number: a loader fetches ahead of its trainer."""
-        return dict(self._states).get(batch, self._generator.bit_generator.state)
+        kept = dict(self._states)
+        return dict(kept[batch] if batch in kept else self._generator.bit_generator.state)
 
     def go_on(self, state: dict[str, Any]) -> None:
         """Draw on from a state that `state_before` gave."""

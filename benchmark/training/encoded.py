@@ -27,7 +27,7 @@ from cpbench.training.features import Features
 
 Precision = Literal["float16", "bfloat16", "float32"]
 BATCH = 240.0  # seconds of audio that are encoded at once
-_BYTES = {"float16": np.dtype("<f2"), "bfloat16": np.dtype("<i2"), "float32": np.dtype("<f4")}
+_BYTES: dict[str, np.dtype[Any]] = {"float16": np.dtype("<f2"), "bfloat16": np.dtype("<i2"), "float32": np.dtype("<f4")}
 
 
 @dataclass(frozen=True)

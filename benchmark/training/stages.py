@@ -72,18 +72,18 @@ def run_stage(round: Round) -> Ended:
     _begin(round)
     config = round.config
     while True:
+        trainer: SpeechTrainer | None = None
         try:
             trainer = _trainer(round, config)
             _train(trainer, round)
-            break
+            return _end(trainer, round)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
             config = _smaller(config, error, round.watch)
             error.__traceback__ = None  # its frames hold the memory
-        trainer = None
+        trainer = None  # it holds the optimiser's memory
         _release()
-    return _end(trainer, round)
 
 
 def _trainer(round: Round, config: TrainConfig) -> SpeechTrainer:

@@ -53,6 +53,7 @@ class SpeechTrainer(Trainer):  # type: ignore[misc]
     """
 
     stage: Stage
+    control: Any  # transformers' TrainerControl
     ask: Callable[[], dict[str, float]] | None = None  # asks the held-out part; the first rank's is used
     frozen: Sequence[nn.Module] = ()  # parts that never learn, which dropout should not touch
 
@@ -213,7 +214,7 @@ def save_learned(model: nn.Module, path: Path) -> None:
     """Write the parameters that learn, and the buffers of a model that learns whole."""
     from safetensors.torch import save
 
-    kept = {name: value for name, value in model.named_parameters() if value.requires_grad}
+    kept: dict[str, torch.Tensor] = {name: value for name, value in model.named_parameters() if value.requires_grad}
     kept |= {name: value for name, value in model.named_buffers() if name in model.state_dict().keys() - kept.keys()}
     write_whole(path, save({name: value.detach().cpu().contiguous() for name, value in kept.items()}))
 
