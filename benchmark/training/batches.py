@@ -112,8 +112,8 @@ class Collator:
 
     def state_before(self, batch: int) -> dict[str, Any]:
         """The generator's state before it drew for the batch of that number: a loader fetches ahead of its trainer."""
-        kept = dict(self._states)
-        return dict(kept[batch] if batch in kept else self._generator.bit_generator.state)
+        kept: dict[int, Mapping[str, Any]] = dict(self._states)
+        return dict(kept.get(batch, self._generator.bit_generator.state))
 
     def go_on(self, state: dict[str, Any]) -> None:
         """Draw on from a state that `state_before` gave."""
