@@ -62,6 +62,14 @@ def train(
     Raises UserError for data that cannot be learned from, a base that cannot be trained, and a folder that holds
     another training; and Stopped where `stop` ended it early.
     """
+    from cpbench.models.local.load import quietly
+
+    session = Session(watch or Unwatched(), stop, _ranks())
+    with quietly():
+        return _trained(config, session, synthetic)
+
+
+def _trained(config: TrainConfig, session: Session, synthetic: Sequence[str]) -> Path:
     import torch
     from transformers import set_seed
 
@@ -71,7 +79,6 @@ def train(
     begun = time.monotonic()
     if config.threads:
         torch.set_num_threads(config.threads)
-    session = Session(watch or Unwatched(), stop, _ranks())
     found = material(config)
     if left_out := without_tags(found.train, config):
         session.watch.say(f"{left_out} of {len(found.train)} training items have no tags from {config.tags}: left out")

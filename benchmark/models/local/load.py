@@ -94,7 +94,7 @@ def load_weights(checkpoint: Checkpoint, *, device: str, dtype: str, attn: str |
     options = {**source.reading, "dtype": getattr(torch, dtype), "use_safetensors": True, "output_loading_info": True}
     if attn is not None:
         options["attn_implementation"] = attn
-    with _quietly():
+    with quietly():
         try:
             model, info = _from_pretrained(checkpoint.config, source.path, options)
         except (OSError, ImportError) as error:
@@ -278,8 +278,8 @@ def _folder_digest(folder: str) -> str:
 
 
 @contextlib.contextmanager
-def _quietly() -> Iterator[None]:
-    """Without transformers' own progress bars, which would run into ours."""
+def quietly() -> Iterator[None]:
+    """Without transformers' own progress bars (weights, shards), which would run into ours."""
     from transformers.utils import logging
 
     shown = logging.is_progress_bar_enabled()
