@@ -27,8 +27,10 @@ from cpbench.stats.paired import (
     smallest_difference,
     t_p,
 )
+from cpbench.stats.tournament import Meeting, every_pair
 
 __all__ = [
+    "Meeting",
     "RowsDifference",
     "SignFlip",
     "Spread",
@@ -36,6 +38,7 @@ __all__ = [
     "cluster_interval",
     "cluster_spread",
     "cluster_sums",
+    "every_pair",
     "holm",
     "influence",
     "rows_difference",
