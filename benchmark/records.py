@@ -125,6 +125,7 @@ class Task:
     judge_prompt: str | None = None
     types_from: Literal["column", "sidecar", "rules", "none"] = "none"
     fingerprint: str | None = None  # of the items: fingerprint.dataset_fingerprint
+    repository: str | None = None  # the data set's id on the Hub, where it has one
 
 
 @dataclass(frozen=True)
@@ -429,6 +430,16 @@ class ModelCard:
 
 
 @dataclass(frozen=True)
+class JudgeSheet:
+    """Who a judge is, for whoever reads its scores elsewhere."""
+
+    name: str
+    models: tuple[str, ...] = ()  # its members as requested, "openai/gpt-4o"; (): none, it is simulated
+    prompt: str | None = None  # the rubric's system text and template
+    aggregate: Literal["mean", "median"] | None = None  # of the members' scores; None: one member
+
+
+@dataclass(frozen=True)
 class Results:
     """What results.json, the terminal, the page, the exports and the board are made from."""
 
@@ -440,6 +451,8 @@ class Results:
     usage: Mapping[str, float] = field(default_factory=dict)  # seconds, items a second, tokens, money
     warnings: tuple[str, ...] = ()
     baselines: Mapping[str, tuple[Score, ...]] = field(default_factory=dict)  # what the null baselines reach
+    sheets: Mapping[str, JudgeSheet] = field(default_factory=dict)  # judge_id -> who it is
+    time: str | None = None  # when the last answer came, ISO 8601 in UTC
 
 
 @dataclass(frozen=True)

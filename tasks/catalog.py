@@ -80,6 +80,7 @@ class Card:
             self.generation,
             synthetic=self.synthetic,
             judge_prompt=self.judge_prompt,
+            repository=self.repo,
         )
 
 

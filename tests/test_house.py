@@ -35,6 +35,7 @@ SIDEWAYS = {  # and cli to the other doors
     ("models", "annotators"),
     ("report", "comparison"),
     ("evaluate", "comparison"),
+    ("exports", "metrics"),  # which way is better, and the bounds
 }
 DOORS = set(STOREYS[6])
 HEAVY = ["torch", "transformers", "datasets", "lm_eval", "openai", "anthropic", "matplotlib", "numpy", "pydantic"]
