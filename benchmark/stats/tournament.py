@@ -32,8 +32,10 @@ class Meeting:
     clusters: int
 
 
-def every_pair(rows: Sequence[Array], value: Value, *ids: Sequence[object]) -> list[Meeting]:
-    """Return every pair of systems, in the order of `itertools.combinations`.
+def every_pair(
+    rows: Sequence[Array], value: Value, *ids: Sequence[object], pairs: Sequence[tuple[int, int]] | None = None
+) -> list[Meeting]:
+    """Return every pair of systems, in the order of `itertools.combinations`; or the `pairs` of places that are given.
 
     `rows`: (N, D) a system, of the same N items in the same order; a row of NaN is an item that this system has no
     usable answer to, and a pair is tested on the items that both have. `ids`: one or two identities (N,), as those of
@@ -51,8 +53,9 @@ def every_pair(rows: Sequence[Array], value: Value, *ids: Sequence[object]) -> l
     >>> [(one.a, one.b, round(one.difference, 6), one.p) for one in found]
     [(0, 1, 0.5, 0.5), (0, 2, 0.0, 1.0), (1, 2, -0.5, 0.5)]
     """
-    level = ALPHA / max(1, len(rows) * (len(rows) - 1) // 2)
-    apart = list(_apart(rows, value, [_codes(each) for each in ids]))
+    wanted = list(combinations(range(len(rows)), 2)) if pairs is None else list(pairs)
+    level = ALPHA / max(1, len(wanted))
+    apart = list(_apart(rows, value, [_codes(each) for each in ids], wanted))
     flips = _flips([one.sums for one in apart])
     return [_meeting(one, flip, level) for one, flip in zip(apart, flips, strict=True)]
 
@@ -70,10 +73,12 @@ class _Apart:
     freedom: float | None  # of the t that has to agree, where clusters cross
 
 
-def _apart(rows: Sequence[Array], value: Value, ids: Sequence[Array]) -> Iterator[_Apart]:
+def _apart(
+    rows: Sequence[Array], value: Value, ids: Sequence[Array], pairs: Sequence[tuple[int, int]]
+) -> Iterator[_Apart]:
     usable = [~np.isnan(each).any(axis=1) for each in rows]
     whole = [_share(each, value) if ok.all() else None for each, ok in zip(rows, usable, strict=True)]
-    for a, b in combinations(range(len(rows)), 2):
+    for a, b in pairs:
         first, second = whole[a], whole[b]
         if first is not None and second is not None:
             yield _separate((a, b), first - second, ids)
