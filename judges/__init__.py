@@ -32,13 +32,19 @@ member's `Chat`: a dry run, a batch, a limit.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from cpbench.chat import family
+from cpbench.fingerprint import digest
 from cpbench.judges._cards import NOT_VALIDATED, Card, card_line, cards_folder, read_card, write_card
 from cpbench.judges._rubric import FIELDS, Rubric, load_rubric, new_prompt, packaged_prompts, prompt_text
 from cpbench.judges._sharing import BOTTOM
-from cpbench.judges._spec import DEFAULT_PROMPT, FORMS, LoadedJudge, load_judge
+from cpbench.judges._spec import DEFAULT_PROMPT, FORMS, Foreign, LoadedJudge, load_judge
 from cpbench.judges.jury import Agreement, Jury, agreement
 from cpbench.judges.llm import ASPECT, LLMJudge
+from cpbench.judges.simulated import Simulated, speaks_to_judge
+from cpbench.records import JudgeSheet
 
 __all__ = [
     "ASPECT",
@@ -54,6 +60,7 @@ __all__ = [
     "agreement",
     "card_line",
     "cards_folder",
+    "identity_of",
     "load_judge",
     "load_rubric",
     "new_prompt",
@@ -62,6 +69,8 @@ __all__ = [
     "read_card",
     "reordered",
     "same_family",
+    "sheet",
+    "speaks_to_judge",
     "write_card",
 ]
 
@@ -69,6 +78,23 @@ __all__ = [
 def reordered(judge: LoadedJudge) -> LoadedJudge | None:
     """The same judge, who is shown what its prompt sees in another order; None for one without such an order."""
     return judge.reordered() if isinstance(judge, LLMJudge | Jury) else None
+
+
+def sheet(judge: LoadedJudge) -> JudgeSheet:
+    """Who a judge is: its models, the rubric that they are shown, and how their scores become one."""
+    members = list(judge.members.values()) if isinstance(judge, Jury) else [judge]
+    llms = [member for member in members if isinstance(member, LLMJudge)]
+    prompt = f"{llms[0].rubric.prompt.system.rstrip()}\n\n{llms[0].rubric.prompt.user}" if llms else None
+    aggregate = judge.aggregate if isinstance(judge, Jury) else None
+    return JudgeSheet(judge.name, tuple(member.asking.model for member in llms), prompt, aggregate)
+
+
+def identity_of(judge: LoadedJudge) -> Mapping[str, Any] | None:
+    """What a judge's judge_id is the digest of; None where a judge of one's own does not say (as `identity`)."""
+    said = getattr(judge.own, "identity", None) if isinstance(judge, Foreign) else None
+    if isinstance(judge, LLMJudge | Jury | Simulated):
+        said = judge.identity
+    return said if isinstance(said, Mapping) and digest(said) == judge.judge_id else None
 
 
 _KIN = {"o": "gpt", "chatgpt": "gpt"}  # o3-mini and chatgpt-4o are of the family of gpt-4o

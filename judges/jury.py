@@ -8,13 +8,13 @@ import statistics
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 from cpbench.chat import ChatRequest
 from cpbench.errors import UserError
-from cpbench.fingerprint import judgement_key
+from cpbench.fingerprint import digest, judgement_key
 from cpbench.judges._sharing import Opinion, each_once, made
-from cpbench.judges.llm import ASPECT, LLMJudge, judge_id
+from cpbench.judges.llm import ASPECT, LLMJudge, identity_of
 from cpbench.records import Case, Judgement
 
 Aggregate = Literal["mean", "median"]
@@ -43,11 +43,16 @@ class Jury:
     min_members: int
     name: str
 
-    @cached_property
-    def judge_id(self) -> str:
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        """What the judge_id is the digest of."""
         first, *_ = self.members.values()
         how = {"how": self.aggregate, "min_members": self.min_members}
-        return judge_id(first.rubric, [member.asking for member in self.members.values()], how)
+        return identity_of(first.rubric, [member.asking for member in self.members.values()], how)
+
+    @cached_property
+    def judge_id(self) -> str:
+        return digest(self.identity)
 
     @property
     def families(self) -> frozenset[str]:

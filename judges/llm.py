@@ -55,9 +55,14 @@ class LLMJudge:
     chat: Chat
     name: str
 
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        """What the judge_id is the digest of."""
+        return identity_of(self.rubric, [self.asking])
+
     @cached_property
     def judge_id(self) -> str:
-        return judge_id(self.rubric, [self.asking])
+        return digest(self.identity)
 
     @property
     def families(self) -> frozenset[str]:
@@ -160,10 +165,12 @@ class LLMJudge:
         return made(self.judge_id, case, opinion)
 
 
-def judge_id(rubric: Rubric, asked: Iterable[Asking], aggregate: Mapping[str, Any] | None = None) -> str:
-    """The digest of all that makes a judge this judge, and of nothing local (addresses, keys, concurrency)."""
+def identity_of(
+    rubric: Rubric, asked: Iterable[Asking], aggregate: Mapping[str, Any] | None = None
+) -> Mapping[str, Any]:
+    """All that makes a judge this judge, and nothing local (addresses, keys, concurrency); judge_id is its digest."""
     members = [asking.identity for asking in asked]
-    return digest({"cpbench": "judge-1", **rubric.identity, "members": members, "aggregate": aggregate})
+    return {"cpbench": "judge-1", **rubric.identity, "members": members, "aggregate": aggregate}
 
 
 def _next(seed: int | None) -> int | None:

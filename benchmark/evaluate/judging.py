@@ -13,10 +13,11 @@ from cpbench.chat import Chat
 from cpbench.chat.paying import Paying
 from cpbench.chat.prices import cost_of
 from cpbench.fingerprint import judgement_key
+from cpbench.flow.ledger import adapter
 from cpbench.flow.streams import Background
 from cpbench.flow.watch import Watching
-from cpbench.judges import LoadedJudge, agreement, card_line, load_judge, same_family
-from cpbench.records import SCORED, Case, Judgement, Prediction, Score
+from cpbench.judges import LoadedJudge, agreement, card_line, identity_of, load_judge, same_family, sheet
+from cpbench.records import SCORED, Case, Judgement, JudgeSheet, Prediction, Score
 from cpbench.results import compute, noise
 from cpbench.runfolder import Run, case_of
 from cpbench.tasks import check_rights
@@ -109,6 +110,8 @@ def noted(benches: Iterable[Bench]) -> None:
             "repeats": judging.repeats,
             "same_family": same_family(judge, bench.run.card.family),
             "third_party_ok": judging.third_party_ok,
+            "sheet": asdict(sheet(judge)),
+            "identity": identity_of(judge),
         }
         before = bench.run.manifest.get("judges", {})
         known = before.get(judge.judge_id, {})
@@ -135,6 +138,12 @@ class Verdicts:
     scores: tuple[Score, ...]
     facts: Mapping[str, Any]  # statuses, noise, agreement of a jury's members
     usage: Mapping[str, float]
+
+    @property
+    def sheet(self) -> JudgeSheet:
+        """Who the judge is; of a run that was judged before this was kept, its name alone."""
+        read: JudgeSheet = adapter(JudgeSheet).validate_python(self.about.get("sheet", {"name": self.about["name"]}))
+        return read
 
     @property
     def warnings(self) -> list[str]:
