@@ -10,6 +10,7 @@ from typing import Any, TypedDict
 from cpbench.metrics import find_metrics
 from cpbench.records import ModelCard, Results, Score, Task
 from cpbench.results.beside import Tally
+from cpbench.results.breakdown import STEP, Breakdown
 from cpbench.results.listening import ListeningEntry
 
 COSTS = frozenset(
@@ -94,6 +95,60 @@ class SampleCount(TypedDict):
     """Those of them that were answered."""
 
 
+class PartEntry(TypedDict):
+    """Some of a task's items, under the run's main condition."""
+
+    task: str
+    """The task."""
+    by: str
+    """seconds (of the item's clips), or heard (the share of them that reached the model)."""
+    low: float
+    """The least in this part."""
+    high: float
+    """The most."""
+    scores: dict[str, Detail]
+    """By "metric,filter"."""
+
+
+class SpreadEntry(TypedDict):
+    """How a judge's scores are spread, under the run's main condition."""
+
+    task: str
+    """The task."""
+    judge: str
+    """The judge's name."""
+    counts: dict[str, int]
+    """Items by score, rounded to 0, 5, ..., 100."""
+    missing: int
+    """Items without a score."""
+
+
+class ConfusionEntry(TypedDict):
+    """Which label was taken for which, under the run's main condition."""
+
+    task: str
+    """The task."""
+    labels: list[str]
+    """The items' own: the rows."""
+    said: list[str | None]
+    """Read from the answers: the columns; null: no label could be read."""
+    counts: list[list[int]]
+    """Items."""
+    errors: int
+    """Items that the model failed on: in no row."""
+
+
+class BreakdownEntry(TypedDict):
+    """Where the scores come from."""
+
+    parts: list[PartEntry]
+    """The scores by duration, and by the share that was heard."""
+    spreads: list[SpreadEntry]
+    """The judges' scores."""
+    confusions: list[ConfusionEntry]
+    """One a set of labels that enough items of a task share."""
+
+
 ResultsFile = TypedDict(
     "ResultsFile",
     {
@@ -133,6 +188,8 @@ ResultsFile = TypedDict(
         "warnings": list[str],
         # Does the model listen? Null for a run with one condition.
         "listening": ListeningEntry | None,
+        # Where the scores come from: duration, share heard, judges' scores, confusions.
+        "breakdown": BreakdownEntry,
         # The resolved configuration of the run.
         "config": dict[str, Any],
     },
@@ -146,6 +203,7 @@ def to_lm_eval(
     tallies: Sequence[Tally] = (),
     config: Mapping[str, Any] | None = None,
     listening: Mapping[str, Any] | None = None,
+    breakdown: Breakdown | None = None,
 ) -> ResultsFile:
     """Return results.json: plain JSON values, null for what is not a number.
 
@@ -185,6 +243,7 @@ def to_lm_eval(
         "costs": {key: value for key, value in results.usage.items() if key in COSTS},
         "warnings": list(results.warnings),
         "listening": listening,  # type: ignore[typeddict-item]
+        "breakdown": _breakdown(breakdown or Breakdown((), (), ()), names),
         "config": dict(config or {}),
     }
     plain: ResultsFile = _plain(made)
@@ -244,6 +303,40 @@ def _intervals(scores: Iterable[Score], names: Mapping[str, str]) -> dict[str, d
         slices = found.setdefault(score.task, {}).setdefault(f"{score.metric},{_filter(score, names)}", {})
         slices[score.slice] = _detail(score)
     return found
+
+
+def _breakdown(found: Breakdown, names: Mapping[str, str]) -> BreakdownEntry:
+    return {
+        "parts": [
+            {
+                "task": part.task,
+                "by": part.by,
+                "low": part.low,
+                "high": part.high,
+                "scores": {f"{score.metric},{_filter(score, names)}": _detail(score) for score in part.scores},
+            }
+            for part in found.parts
+        ],
+        "spreads": [
+            {
+                "task": one.task,
+                "judge": names[one.judge_id],
+                "counts": {str(STEP * at): count for at, count in enumerate(one.counts)},
+                "missing": one.missing,
+            }
+            for one in found.spreads
+        ],
+        "confusions": [
+            {
+                "task": one.task,
+                "labels": list(one.labels),
+                "said": list(one.said),
+                "counts": [list(row) for row in one.counts],
+                "errors": one.errors,
+            }
+            for one in found.confusions
+        ],
+    }
 
 
 def _detail(score: Score) -> Detail:
