@@ -6,10 +6,11 @@ mean of influences gives the t interval of every such statistic. For the mean it
 error.
 
 Sources: the influence function and its sandwich variance, Huber (1967), Hampel (1974); clusters, Liang and Zeger (1986)
-with the factor C/(C-1); two ways, Cameron, Gelbach and Miller (2011), eq. 2.12, with what they subtract cleared of the
-two identities (the interaction mean square of a crossed analysis of variance: Scheffe 1959, ch. 7; Brennan 2001) and
-the degrees of freedom of Satterthwaite (1946); why t and not a percentile bootstrap with few clusters: in 4, 8, 15 and
-40 recordings of macro-F1 the t interval covers .93 .95 .95 .95, the bootstrap .81 .88 .92 .94.
+with the factor C/(C-1); degrees of freedom where clusters differ in size, Satterthwaite (1946), Bell and McCaffrey
+(2002), Imbens and Kolesar (2016); two ways, Cameron, Gelbach and Miller (2011), eq. 2.12, with what they subtract
+cleared of the two identities as far as these cross (the interaction mean square of a crossed analysis of variance:
+Scheffe 1959, ch. 7; Brennan 2001); why t and not a percentile bootstrap with few clusters: in 4, 8, 15 and 40
+recordings of macro-F1 the t interval covers .93 .95 .95 .95, the bootstrap .81 .88 .92 .94.
 """
 
 from __future__ import annotations
@@ -69,20 +70,23 @@ def cluster_interval(value: float, influence: Array, *ids: Sequence[object], lev
     `ids` are one or two identities (N,) of the items: the recordings, and the words where recordings that share words
     cross them. One way, over C clusters:
 
-        se = sqrt(C/(C-1) * sum_c (sum_{i in c} influence_i)^2) / N,     t with C-1 degrees of freedom.
+        se = sqrt(C/(C-1) * sum_c (sum_{i in c} influence_i)^2) / N.
 
-    Two ways, the variances of each and of their cells, each with its own factor: V = V1 + V2 - V12. V12 is of what the
-    levels of the two identities, added up, leave unexplained in the cells: taken from the cells as they are it would
-    hold both identities once more, and V would be too small by that (10 x 10: a tenth). Where the crossing is too
-    sparse to part them (fewer than a third of the cells are left once every cluster has had its level) it is of the
-    cells as they are. V is at least V12: then neither identity adds anything, and `method` says so. The degrees of
-    freedom are Satterthwaite's, V^2 / (V1^2/df1 + V2^2/df2 + V12^2/df12); where either identity has two or three
-    clusters, whose variance is hardly known, min(C1, C2) - 1. Where the second identity has one value, it crosses
-    nothing: one way. With one cluster there is no interval: `low`, `high` and `se` are None.
+    The t distribution has C-1 degrees of freedom where the clusters are of one size, and fewer where they are not:
+    then the sum of squares is that of the large ones alone (eight of 35 to 69 items: 6.1; of 1, 2, 3 and 9: 1.5).
 
-    Two ways it covers, over simulated sets of 8 x 8 to 91 x 12 clusters, full and with gaps: .94 to .97 where anything
-    clusters (.93 to .97 for right and wrong), .96 to .99 where nothing does; V12 of the cells as they are with min(C1,
-    C2) - 1 degrees of freedom, as is usual, .92 to .98.
+    Two ways, the variances of each and of their cells, each with its own factor: V = V1 + V2 - V12. Where all clusters
+    of both identities meet, V12 is of what their levels, added up, leave unexplained in the cells: of the cells as they
+    are it would hold both identities once more, and V would be too small by that (10 x 10: a tenth). Where they hardly
+    meet, the sums of either identity hold the other once more, and V12 is of the cells as they are; in between it is
+    the mixture that the counts of the cells ask for. V is at least V12: then neither identity adds anything, and
+    `method` says so. The degrees of freedom are Satterthwaite's, V^2 / (V1^2/df1 + V2^2/df2 + V12^2/df12); where either
+    identity has two or three clusters, whose variance is hardly known, the smaller of df1 and df2. Where the second
+    identity has one value, it crosses nothing: one way. With one cluster there is no interval: `low`, `high` and `se`
+    are None.
+
+    Over simulated sets of 8, 15, 40 and 479 clusters, of one size and of unequal ones, alone and crossed with 10 to 200
+    others, for means, shares and macro-F1, it covers .94 to .96; where nothing clusters two ways cover .95 to .98.
 
     Raises ValueError for no items, for ids of another length, and for other than one or two of them.
 
@@ -125,7 +129,7 @@ def cluster_spread(influence: Array, *ids: Sequence[object]) -> Spread | None:
     if clusters == 1:
         return None
     if crossing is None:
-        variance, freedom, how = _variance(influence, first), float(clusters - 1), "one way"
+        variance, freedom, how = _variance(influence, first), _freedom(first), "one way"
     else:
         variance, freedom, how = _two_way(influence, first, crossing)
     method = f"{_named(freedom)}, clustered {how}"
@@ -210,6 +214,19 @@ def _variance(influence: Array, codes: Codes) -> float:
     return float(clusters / (clusters - 1) * (sums**2).sum() / len(influence) ** 2)
 
 
+def _freedom(codes: Codes) -> float:
+    """Satterthwaite's degrees of freedom of the sum over clusters of squared sums: C-1 for clusters of one size.
+
+    As if all that varies did so between clusters: the sums p_c (y_c - mean), p_c a cluster's share of the items, have
+    the covariances p_c p_d ([c = d] - p_c - p_d + sum p^2), and the answer is trace^2 over the trace of the square.
+    """
+    shares = np.bincount(codes) / len(codes)
+    p2, p3, p4, p5 = (float((shares**power).sum()) for power in (2, 3, 4, 5))
+    trace = p2 - 2 * p3 + p2**2
+    squared = p4 - 4 * p5 + 4 * p2 * p4 + p2**4 + 2 * p3**2 - 4 * p2**2 * p3
+    return trace**2 / squared
+
+
 @dataclass(frozen=True)
 class _Cells:
     """The cells of two identities that cross, and what the influences sum to in each."""
@@ -224,6 +241,16 @@ class _Cells:
     def freedom(self) -> int:
         """What is left of the cells once every cluster of either identity has had its own level."""
         return len(self.sums) - _count(self.first) - _count(self.second) + 1
+
+    @property
+    def apart(self) -> float:
+        """How far the two identities are from crossing: 0 where every cluster of one meets all of the other in equal
+        shares, near 1 where a cell is hardly more than an item. By so much of its own sums either identity's clusters
+        share the levels of the other unequally: sum (T - expected)^2 / sum T^2 of the items T in each cell."""
+        ones, others = np.bincount(self.first, weights=self.items), np.bincount(self.second, weights=self.items)
+        met, all_cells = (self.items**2).sum(), (ones**2).sum() * (others**2).sum() / self.n**2
+        expected = (self.items * ones[self.first] * others[self.second]).sum() / self.n
+        return float((met - 2 * expected + all_cells) / met)
 
     @property
     def variance(self) -> float:
@@ -254,19 +281,21 @@ def _cells(influence: Array, first: Codes, second: Codes) -> _Cells:
 
 def _two_way(influence: Array, first: Codes, second: Codes) -> tuple[float, float, str]:
     """The variance of two identities that cross, its degrees of freedom, and how it was found."""
-    cells = _cells(influence, first, second)
+    cells, ends = _cells(influence, first, second), (_freedom(first), _freedom(second))
     one, other = _variance(influence, first), _variance(influence, second)
+    both, freedom, how = cells.variance, len(cells.sums) - 1.0, "two ways, sparsely crossed"
     if 3 * cells.freedom >= len(cells.sums):
-        both, freedom, how = cells.rest, float(cells.freedom), "two ways"
-    else:
-        both, freedom, how = cells.variance, len(cells.sums) - 1.0, "two ways, sparsely crossed"
-    fewest, variance = min(_count(first), _count(second)), one + other - both
+        apart = cells.apart
+        both, freedom = (apart * a + (1 - apart) * b for a, b in ((both, cells.rest), (freedom, cells.freedom)))
+        how = "two ways"
+    variance = one + other - both
     if variance <= both * (1 + 1e-9):  # equals differ by rounding
         variance, how = both, f"{how}, which add nothing to the items"
     else:
-        parts = ((one, _count(first) - 1), (other, _count(second) - 1), (both, freedom))
+        parts = ((one, ends[0]), (other, ends[1]), (both, freedom))
         freedom = max(1.0, variance**2 / sum(each**2 / df for each, df in parts))
-    return variance, freedom if fewest >= ENOUGH else fewest - 1.0, how
+    enough = min(_count(first), _count(second)) >= ENOUGH
+    return variance, freedom if enough else min(ends), how
 
 
 def _named(freedom: float) -> str:
