@@ -11,7 +11,7 @@ JSON Schema (draft 2020-12): `cpbench leaderboard schema`, packaged as `submissi
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
 from pydantic.json_schema import models_json_schema
@@ -19,7 +19,7 @@ from pydantic.json_schema import models_json_schema
 from cpbench.records import SCORED, AnswerStatus, JudgeStatus
 
 SCHEMA_VERSION = 1
-ANSWER_LIMIT = 20_000  # characters of one answer; a longer one is cut by `submit`, and says so by its status
+ANSWER_LIMIT = 20_000  # characters of one answer; `submit` cuts what was cut off anyway, and refuses the rest
 TEXT_LIMIT = 20_000  # of reasoning, a judge's words and reason
 
 # No control characters, no line separators, nothing that turns the direction of what stands beside it on a page.
@@ -38,7 +38,6 @@ Simple = bool | int | float | Word | None
 
 Kind = Literal["end_to_end", "cascade", "api", "null"]
 TrainedOnEval = Literal["yes", "no", "unknown"]
-L = TypeVar("L", bound="Line")
 
 
 class _Part(BaseModel):
