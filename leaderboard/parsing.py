@@ -42,6 +42,7 @@ def parse(files: Mapping[str, bytes]) -> Parsed:
 def parse_submission(data: bytes) -> Submission:
     """Read submission.json. Raises Refused."""
     value = _value(SUBMISSION, data.removesuffix(b"\n"))
+    _check_depth(SUBMISSION, value)
     if not isinstance(value, dict):
         raise Refused("schema", f"{SUBMISSION} is no object")
     version = value.get("schema_version", 0)
@@ -95,7 +96,7 @@ def _check_order(name: str, lines: list[L]) -> None:
 
 
 def _value(where: str, data: bytes) -> Any:
-    """A JSON value. The depth is bounded by the reader, and then by DEPTH: other programs have their own bounds."""
+    """A JSON value; the reader itself bounds how deeply it is nested, at 200."""
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -106,11 +107,11 @@ def _value(where: str, data: bytes) -> Any:
         value = from_json(data, allow_inf_nan=False)
     except ValueError as error:
         raise Refused("json", f"{where}: {error}") from None
-    _check_depth(where, value)
     return value
 
 
 def _check_depth(where: str, value: Any) -> None:
+    """A judge's identity is the one field that may hold any JSON."""
     level = _inside([value])
     for _ in range(DEPTH):
         if not level:

@@ -23,6 +23,7 @@ COMMANDS: Mapping[str, str] = {
     "report": "Score a run again, and show its results.",
     "compare": "Compare runs on the same items: who is better, and what can be told at all.",
     "judge": "LLM judges: score saved answers, and the judges' prompts.",
+    "leaderboard": "Submit runs, check submissions, and keep a board of them.",
     "tasks": "List the tasks, or show one.",
     "data": "Prepare data: fetch, annotate and condense them, and make questions of them.",
     "train": "Train a Speech-LLM.",
