@@ -493,7 +493,6 @@ class RunConfig:
     limit: int | None = None
     shard: tuple[int, int] = (0, 1)  # this one, of how many
     asr: str | None = None
-    annotators: tuple[str, ...] = ()
     paraphrases: str | None = None
     seed: int = 0
     strict: bool = False

@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 from cpbench import results
@@ -160,6 +161,8 @@ def score(run: Run) -> Run:
         usage,
         said,
         _baselines(run),
+        {one.judge_id: one.sheet for one in judged},
+        run.manifest.get("answered"),
     )
     layout = results.to_lm_eval(
         made,
@@ -167,9 +170,17 @@ def score(run: Run) -> Run:
         tallies=results.tally(outcomes, run.tasks),
         config=run.settings,
         listening=_listening(run, outcomes),
+        breakdown=_breakdown(run, outcomes, [one.judge_id for one in judged]),
     )
     write_json(run.folder / "results.json", layout)
     return dataclasses.replace(run, results=made)
+
+
+def _breakdown(run: Run, outcomes: Sequence[Outcome], judge_ids: Sequence[str]) -> results.Breakdown:
+    """Where the scores of the main condition come from."""
+    main = run.main_condition
+    judged = {judge_id: list(run.outcomes(condition=main, judge_id=judge_id)) for judge_id in judge_ids}
+    return results.breakdown(outcomes, run.tasks, condition=main, judged=judged)
 
 
 def _listening(run: Run, outcomes: Sequence[Outcome]) -> dict[str, Any] | None:
@@ -316,4 +327,6 @@ def _ask(
             watch.say(f"{prediction.key} ({prediction.status})\n> {prompt}\n< {prediction.raw}")
     if place.first:
         seconds = time.monotonic() - start
-        run.note(wall_s=run.manifest.get("wall_s", 0.0) + seconds, items_per_second=answered / max(seconds, 1e-9))
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        taken = run.manifest.get("wall_s", 0.0) + seconds
+        run.note(wall_s=taken, items_per_second=answered / max(seconds, 1e-9), answered=now)

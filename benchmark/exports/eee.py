@@ -8,6 +8,7 @@ which. Answers are not written: their texts would need the data's rights.
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import math
 import re
@@ -18,7 +19,6 @@ from datetime import UTC, datetime
 from pathlib import Path, PurePath
 from typing import Any, Literal
 
-from cpbench import __version__
 from cpbench.errors import UserError
 from cpbench.fingerprint import canonical, digest
 from cpbench.flow.ledger import write_whole
@@ -78,7 +78,7 @@ def log(results: Results, options: Options) -> dict[str, Any]:
         "evaluation_timestamp": epoch,
         "retrieved_timestamp": epoch,
         "source_metadata": _source(results, options),
-        "eval_library": {"name": "cpbench", "version": __version__},
+        "eval_library": {"name": "cpbench", "version": importlib.metadata.version("cpbench")},
         "model_info": model,
         "evaluation_results": scores,
     }
