@@ -83,7 +83,10 @@ def test_clusters_of_unequal_size_have_the_standard_error_of_that_regression_and
 
 def test_one_way_by_hand():
     """Deviations .25 -.75 .25 .25 in clusters {0, 1}, {2}, {3}: sums -.5 .25 .25; 3/2 * .375 / 16 = .0351563.
-    Shares of the items 1/2 1/4 1/4: covariances of the sums, x 64, [[6 -3 -3], [-3 3.5 -.5], [-3 -.5 3.5]], trace 13, squares 97."""
+
+    Shares of the items 1/2 1/4 1/4: the sums have covariances [[6 -3 -3], [-3 3.5 -.5], [-3 -.5 3.5]] / 64, of trace
+    13 / 64 and sum of squares 97 / 64^2: 13^2 / 97 degrees of freedom.
+    """
     found = cluster_interval(0.75, np.array([0.25, -0.75, 0.25, 0.25]), ["a", "a", "b", "c"])
     assert found.se == pytest.approx(0.1875)
     assert found.high - found.value == pytest.approx(scipy_stats.t.ppf(0.975, 13**2 / 97) * 0.1875, rel=1e-6)
