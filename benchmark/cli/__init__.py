@@ -20,7 +20,8 @@ from cpbench.flow.stopping import Stopped
 COMMANDS: Mapping[str, str] = {
     "run": "Run a model on some tasks, and score its answers.",
     "merge": "Bring the shards of one run together.",
-    "report": "Score a run again, and show its results.",
+    "report": "Score a run again, show its results, and write its page.",
+    "export": "Write a run's scores, or its answers, in the formats of others.",
     "compare": "Compare runs on the same items: who is better, and what can be told at all.",
     "judge": "LLM judges: score saved answers, and the judges' prompts.",
     "leaderboard": "Submit runs, check submissions, and keep a board of them.",

@@ -18,8 +18,10 @@ def command(folders: tuple[Path, ...], out: Path, as_json: bool) -> None:
     """
     from cpbench.cli.show import show_results
     from cpbench.evaluate import score
+    from cpbench.report import write_report
     from cpbench.runfolder import merge_runs
 
     run = score(merge_runs(folders, out))
     if run.results is not None:
         show_results(run, run.results, as_json=as_json)
+        click.echo(f"report: {write_report(run)}", err=True)

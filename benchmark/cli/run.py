@@ -104,9 +104,11 @@ def command(*, show: int, as_json: bool, **flags: Any) -> None:
     from cpbench.evaluate import evaluate
     from cpbench.flow.stopping import stop_on_signals
     from cpbench.flow.watch import Watching
+    from cpbench.report import write_report
 
     config = configured(flags)
     with Bar() as bar, stop_on_signals() as stop:
         run = evaluate(config, Watching(bar, stop.is_set, show))
     if run.results is not None:  # of several ranks, the first one shows them
         show_results(run, run.results, as_json=as_json)
+        click.echo(f"report: {write_report(run)}", err=True)

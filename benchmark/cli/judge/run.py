@@ -51,6 +51,7 @@ def command(*, folder: Path, as_json: bool, dry_run: bool, **flags: Any) -> None
     from cpbench.evaluate.judging import Judging
     from cpbench.flow.stopping import stop_on_signals
     from cpbench.flow.watch import Watching
+    from cpbench.report import write_report
     from cpbench.runfolder import load_run
 
     prices = load_prices(flags["prices"]) if flags["prices"] else None
@@ -71,3 +72,4 @@ def command(*, folder: Path, as_json: bool, dry_run: bool, **flags: Any) -> None
         scored = judge_saved(run, judging, Watching(bar, stop.is_set))
     if scored.results is not None:
         show_results(scored, scored.results, as_json=as_json)
+        click.echo(f"report: {write_report(scored)}", err=True)
