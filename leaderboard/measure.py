@@ -23,7 +23,6 @@ from cpbench.fingerprint import digest
 from cpbench.leaderboard.check import Checked, examine
 from cpbench.leaderboard.codes import Finding
 from cpbench.leaderboard.datasets import DatasetCard
-from cpbench.leaderboard.flags import flags_of
 from cpbench.leaderboard.parsing import parse
 from cpbench.leaderboard.rescored import join, rescore
 from cpbench.leaderboard.schema import Submission
@@ -117,7 +116,7 @@ def measure(board: Path, entry: str, metrics: Mapping[str, str]) -> Measured:
         dict(_columns(outcomes, main, dataset, (judge_id, wanted))),
         digest([[one.prediction.answer, one.prediction.status] for one in main]),
         {name: sum(one.prediction.status == name for one in main) for name in FAILED},
-        tuple(flags_of(submission, dataset, main)),
+        tuple(one for one in checked.findings if not one.fatal),
     )
 
 

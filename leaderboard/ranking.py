@@ -129,14 +129,3 @@ def _undecidable(recordings: int, pairs: int) -> str | None:
         return None
     each = "a pair" if pairs == 1 else f"each of {pairs} pairs"
     return f"{recordings} recordings allow no p under {least:.2g}, and {each} needs {level:.2g}"
-
-
-def positions(values: Mapping[str, float], metric: Metric) -> list[str]:
-    """The entries from the best value to the worst; equal ones by their names.
-
-    >>> from cpbench.metrics import find_metrics
-    >>> positions({"b": 0.5, "a": 0.5, "c": 0.9}, find_metrics(["accuracy"])[0])
-    ['c', 'a', 'b']
-    """
-    up = -1 if metric.higher_is_better else 1
-    return sorted(values, key=lambda entry: (up * values[entry], entry))

@@ -17,7 +17,7 @@ from cpbench.judges import NOT_VALIDATED, card_line
 from cpbench.leaderboard.board import Board, Entry
 from cpbench.leaderboard.datasets import DatasetCard, load_dataset
 from cpbench.leaderboard.measure import Broken, Column, Gain, Measured, ground_words
-from cpbench.leaderboard.ranking import Ground, Place, Ranking, positions, rank
+from cpbench.leaderboard.ranking import Ground, Place, Ranking, rank
 from cpbench.leaderboard.rescored import METRICS_VERSION
 from cpbench.leaderboard.schema import JudgeFacts
 from cpbench.metrics import find_metrics
@@ -193,10 +193,13 @@ def _of_table(one: Measured, judge_id: str | None) -> Iterator[Score]:
 
 
 def _ordered(rows: Sequence[Row], metric: Metric) -> list[Row]:
-    by_id = {row.id: row for row in rows}
-    standing = {row.id: row.score.estimate.value for row in rows if row.role != "withdrawn"}
-    struck = {row.id: row.score.estimate.value for row in rows if row.role == "withdrawn"}
-    return [by_id[name] for part in (standing, struck) for name in positions(part, metric)]
+    """The best value first; of equal ones a copy after what it repeats; the withdrawn at the end."""
+    up = -1 if metric.higher_is_better else 1
+
+    def place(row: Row) -> tuple[bool, float, bool, str]:
+        return row.role == "withdrawn", up * row.score.estimate.value, row.role == "copy", row.id
+
+    return sorted(rows, key=place)
 
 
 def parted(found: Sequence[Measured | Broken]) -> tuple[list[Measured], list[Broken]]:

@@ -15,8 +15,16 @@ from cpbench.leaderboard.datasets import DatasetCard, describe
 from cpbench.leaderboard.history import Author
 from cpbench.leaderboard.parsing import facts_of
 from cpbench.leaderboard.rescored import join, rescore
-from cpbench.leaderboard.schema import Dataset, Generation, JudgeFacts, JudgementLine, PredictionLine, Submission, System
-from cpbench.leaderboard.schema import Usage
+from cpbench.leaderboard.schema import (
+    Dataset,
+    Generation,
+    JudgeFacts,
+    JudgementLine,
+    PredictionLine,
+    Submission,
+    System,
+    Usage,
+)
 from cpbench.records import Clip, Item, Rights, Task
 
 FEELINGS = ("happy", "sad", "angry", "neutral")
@@ -31,7 +39,9 @@ def card(name="feelings", *, items=40, recordings=20, labels=True, rights=OPEN, 
         Item(
             id=f"i{at:05}",
             task=name,
-            clips=(Clip("", text_sha256(f"{name} {at}"), 2.0, f"rec{at % recordings:04}", transcript=f"secret words {at}"),),
+            clips=(
+                Clip("", text_sha256(f"{name} {at}"), 2.0, f"rec{at % recordings:04}", transcript=f"secret words {at}"),
+            ),
             question=f"How does the voice of clip {at} sound?",
             references=(f"The voice of clip {at} sounds {FEELINGS[at % 4]} to me.",),
             type=("DE", "CE")[at % 2],
@@ -59,7 +69,7 @@ class Makes:
     generation: dict = field(default_factory=dict)
     answers: dict | None = None  # item id -> answer, instead of drawn ones
     note: str | None = None
-    usage: Usage = Usage()
+    usage: Usage = field(default_factory=Usage)
     judge: JudgeFacts = JUDGE
 
     def lines(self, dataset: DatasetCard) -> list[PredictionLine]:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cpbench.leaderboard.ranking import Ground, positions, rank
+from cpbench.leaderboard.ranking import Ground, rank
 from cpbench.metrics import find_metrics
 
 ACCURACY = find_metrics(["accuracy"])[0]
@@ -40,7 +40,6 @@ def test_a_rank_is_what_no_significant_difference_excludes():
 def test_where_less_is_better_the_order_turns():
     found = rank({"good": GOOD, "poor": POOR}, mean(UNEXTRACTABLE), GROUND)
     assert [(place.entry, place.best, place.worst) for place in found.places] == [("good", 2, 2), ("poor", 1, 1)]
-    assert positions({"good": 1.0, "poor": 0.0}, UNEXTRACTABLE) == ["poor", "good"]
 
 
 def test_a_baseline_takes_no_place_and_is_not_in_the_correction():
