@@ -28,7 +28,7 @@ from cpbench.judges.validity.examples import examples
 from cpbench.judges.validity.habits import corrected, length, repeats
 from cpbench.judges.validity.habits import same_family as kin_bias
 from cpbench.judges.validity.packs import Pack
-from cpbench.judges.validity.people import Chance, Rating, humans, panel
+from cpbench.judges.validity.people import Chance, Panel, Rating, humans, panel
 from cpbench.judges.validity.probing import probe_results
 from cpbench.judges.validity.ranks import Standings, ranks, spread, standings
 from cpbench.judges.validity.table import Table, as_number, kind, language, mean
@@ -94,7 +94,7 @@ def measured(heard: Heard, candidate: Candidate, people: People, *, draws: int) 
         else humans(rated, table, epsilon=pack.thresholds.epsilon, chance=people.chance),
         "baseline": None,
         "examples": examples(heard),
-        "notes": _notes(heard, table, people, rated is not None),
+        "notes": list(_notes(heard, table, people, rated)),
     }
 
 
@@ -208,12 +208,8 @@ def beside(heard: Sequence[Heard], theirs: schema.Validity) -> schema.BaselineFa
     return {"name": facts["name"], "judge_id": facts["judge_id"], "verdict": theirs["verdict"], "paired": paired}
 
 
-def _notes(heard: Heard, table: Table, people: People, rated: bool) -> list[str]:
+def _notes(heard: Heard, table: Table, people: People, rated: Panel | None) -> Iterator[str]:
     """What must be said beside the numbers: which measurements do not exist, and why."""
-    return list(_said(heard, table, people, rated))
-
-
-def _said(heard: Heard, table: Table, people: People, rated: bool) -> Iterator[str]:
     hearing = heard.hearing
     thresholds = hearing.pack.thresholds
     if shown := [f"{one.name} ({one.why_not})" for one in table.systems if not one.counted]:
@@ -234,11 +230,17 @@ def _said(heard: Heard, table: Table, people: People, rated: bool) -> Iterator[s
         yield f"{recordings} recordings: bootstrap intervals over systems are too narrow under thirty"
     if hearing.twisted is None:
         yield "FIELD_ORDER: this judge's prompt has no data object whose order could be changed"
-    if people.ratings and not rated:
-        yield "none of the human ratings is of an answer in this part of the pack"
-    if rated and people.chance is None:
-        yield "the human ratings are not known to be a random sample (sample.json): no PPI++"
+    yield from _of_people(people, rated)
     if any(task.synthetic for task in hearing.pack.tasks):
         yield "synthetic speech: never comparable with the paper"
     if hearing.part == "dev":
         yield "the dev part: to improve a prompt by; it makes no card"
+
+
+def _of_people(people: People, rated: Panel | None) -> Iterator[str]:
+    if people.ratings and rated is None:
+        yield "none of the human ratings is of an answer in this part of the pack"
+    if rated is not None and len(rated.annotators) > 1 and rated.rated.max() < 2:
+        yield "no answer was rated by two people: nothing shows how far they agree"
+    if rated is not None and people.chance is None:
+        yield "the human ratings are not known to be a random sample (sample.json): no PPI++"

@@ -1,7 +1,6 @@
-"""What people gave: their ratings from files, and how far they agree with each other.
+"""What people gave: their ratings from files. How far they agree is said by `people`.
 
     ratings = read_humans([Path("ratings-ada.csv"), Path("ratings-ben.jsonl")], key=Path("sample.json"))
-    agreement_among(ratings).alpha
 
 A file is CSV (with a head; commas, semicolons or tabs) or JSONL. What the rating page saves has blinded ids, which the
 sample's key turns into items and systems:
@@ -20,21 +19,15 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cpbench.errors import UserError
 from cpbench.judges.validity.sample import KEY, Drawn, Sample, load_key
-from cpbench.records import Estimate
-
-if TYPE_CHECKING:
-    import numpy as np
 
 SCALE = (0.0, 1.0, 2.0, 3.0, 4.0, 5.0)
 NOTHING = frozenset({"", "na", "n/a", "nan", "none", "null", "cannot tell", "x"})
 FLAGS = {"true": True, "1": True, "false": False, "0": False}
-MANY = 500  # clusters at most that a jackknife leaves out one by one; more are left out in so many groups
 
 Answer = tuple[str, str, str]  # task, item id, system
 Strip = Mapping[str, Any]
@@ -60,30 +53,6 @@ class HumanRating:
     @property
     def answer(self) -> Answer:
         return self.task, self.item_id, self.system
-
-
-@dataclass(frozen=True)
-class Two:
-    """Two raters on the answers that both scored."""
-
-    a: str
-    b: str
-    n: int
-    kappa: Estimate | None  # quadratic; None: no common answer, or nothing that chance could not explain
-    equal: float | None  # share of equal scores
-    bias: float | None  # mean of a - b, in steps of the scale
-
-
-@dataclass(frozen=True)
-class Agreement:
-    """How far people agree with each other; no number where there is nothing to compute it from."""
-
-    scored: Mapping[str, int]  # annotator -> answers with a score
-    unsure: Mapping[str, int]  # annotator -> answers without one
-    shared: int  # answers that two or more scored
-    pairs: tuple[Two, ...]
-    ac2: Estimate | None  # Gwet, quadratic weights
-    alpha: Estimate | None  # Krippendorff, ordinal
 
 
 def read_humans(
@@ -118,89 +87,6 @@ def read_humans(
     if not found:
         raise UserError(f"no ratings in {', '.join(map(str, files))}", mend="rate, then download the file again")
     return tuple(rating for rating, _ in found.values())
-
-
-def agreement_among(ratings: Sequence[HumanRating], *, recordings: Mapping[str, str] | None = None) -> Agreement:
-    """Return the agreement of raters: quadratic kappa of each two, Gwet's AC2 and Krippendorff's ordinal alpha of all.
-
-    Intervals are jackknifed over `recordings` (item id -> recording; what is not in it is its own), None: over items.
-    With one annotator there are no pairs and no numbers. Raises UserError where there are several, and no two scored
-    the same answer.
-    """
-    import numpy as np
-
-    people = list(dict.fromkeys(one.annotator for one in ratings))
-    scores = {(one.answer, one.annotator): one.score for one in ratings if one.score is not None}
-    rows = sorted({answer for answer, _ in scores})
-    table = np.array([[scores.get((answer, who), np.nan) for answer in rows] for who in people], dtype=float)
-    table = table.reshape(len(people), len(rows))
-    several = (~np.isnan(table)).sum(axis=0) >= 2
-    if len(people) > 1 and not several.any():
-        raise UserError(
-            f"no two annotators scored the same answer ({', '.join(people)}): nothing shows how far people agree",
-            mend="cpbench judge sample --raters 2 --overlap 50; or, if it was one person, one annotator's name",
-        )
-    of = recordings or {}
-    ids = np.array([of.get(item, f"{task}/{item}") for task, item, _ in rows], dtype=object)
-    return Agreement(
-        {who: int((~np.isnan(row)).sum()) for who, row in zip(people, table, strict=True)},
-        {who: sum(one.annotator == who and one.score is None for one in ratings) for who in people},
-        int(several.sum()),
-        tuple(_two(people[a], people[b], table[[a, b]], ids) for a, b in combinations(range(len(people)), 2)),
-        _estimate(table, ids, "ac2"),
-        _estimate(table, ids, "alpha"),
-    )
-
-
-def _two(a: str, b: str, table: np.ndarray, ids: np.ndarray) -> Two:
-    import numpy as np
-
-    both = ~np.isnan(table).any(axis=0)
-    if not both.any():
-        return Two(a, b, 0, None, None, None)
-    apart = table[0, both] - table[1, both]
-    kappa = _estimate(table, ids, "kappa")
-    return Two(a, b, int(both.sum()), kappa, float((apart == 0).mean()), float(apart.mean()))
-
-
-def _coefficient(table: np.ndarray, name: str) -> float | None:
-    """A coefficient of agreement of ratings (raters, answers); None where it has no value."""
-    from cpbench.stats.agreement import cohen_kappa, gwet_ac, krippendorff_alpha
-
-    if table.shape[1] == 0:
-        return None
-    if name == "kappa":
-        return cohen_kappa(table[0].tolist(), table[1].tolist(), weights="quadratic", scale=SCALE)
-    if name == "ac2":
-        return gwet_ac(table, weights="quadratic", scale=SCALE)
-    return krippendorff_alpha(table, level="ordinal")
-
-
-def _estimate(table: np.ndarray, ids: np.ndarray, name: str) -> Estimate | None:
-    """A coefficient with its interval: one cluster left out after the other (Efron and Stein 1981), t distribution.
-
-    Answers with one score say nothing, but to AC2 how often each score is given. No interval where leaving a cluster
-    out leaves no coefficient.
-    """
-    import numpy as np
-
-    from cpbench.stats.clusters import cluster_interval
-
-    counts = (~np.isnan(table)).sum(axis=0) >= (1 if name == "ac2" else 2)
-    table, ids = table[:, counts], ids[counts]
-    value = _coefficient(table, name)
-    if value is None:
-        return None
-    clusters, place = np.unique(ids.astype(str), return_inverse=True)
-    groups = min(len(clusters), MANY)
-    place = place % groups
-    without = [_coefficient(table[:, place != one], name) for one in range(groups)]
-    method = "jackknife over " + ("clusters" if len(clusters) <= MANY else f"{MANY} groups of clusters")
-    if groups < 2 or any(one is None for one in without):
-        return Estimate(value, None, None, None, table.shape[1], len(clusters), method)
-    each = np.array(without, dtype=float)
-    found = cluster_interval(value, (groups - 1) * (each.mean() - each), np.arange(groups).tolist())
-    return Estimate(value, found.low, found.high, found.se, table.shape[1], len(clusters), f"{method}, {found.method}")
 
 
 class _Known:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any, Protocol
 
 import numpy as np
@@ -12,7 +13,7 @@ from cpbench.errors import UserError
 from cpbench.judges.validity import schema
 from cpbench.judges.validity.habits import jackknife, mean_number
 from cpbench.judges.validity.packs import Pack
-from cpbench.judges.validity.table import Array, Codes, Table, as_number
+from cpbench.judges.validity.table import Array, Bools, Codes, Table, as_number
 from cpbench.stats.agreement import cohen_kappa, gwet_ac, krippendorff_alpha
 from cpbench.stats.alt_test import alt_test
 from cpbench.stats.prediction_powered import ppi_mean
@@ -97,7 +98,8 @@ def humans(held: Panel, table: Table, *, epsilon: float, chance: Chance | None =
         "ratings": int(held.rated.sum()),
         "cannot_tell": held.cannot_tell,
         "judge": _with_judge(held, table),
-        "among": _among(held, table),
+        "among": among(held, table.recording.tolist()),
+        "couples": couples(held, table.recording.tolist()),
         "alt_test": _alt_test(held, table, epsilon),
         "ppi": [] if chance is None else _ppi_all(held, table, chance),
     }
@@ -114,32 +116,70 @@ def _with_judge(held: Panel, table: Table) -> schema.Between | None:
     return found
 
 
-def _among(held: Panel, table: Table) -> schema.Between | None:
-    """Over all pairs of annotators and the answers that both rated."""
+def among(held: Panel, recordings: Sequence[object]) -> schema.Between | None:
+    """The annotators with each other; `recordings` (N,) of the answers. None where no answer was rated by two.
+
+    Kappa is over all pairs of annotators and the answers that both rated, AC2 and alpha over all ratings at once.
+    """
     first, second = np.triu_indices(len(held.annotators), 1)
-    shared = ~np.isnan(held.ratings[first]) & ~np.isnan(held.ratings[second])
-    pair, answer = np.nonzero(shared)
+    pair, answer = np.nonzero(_both(held, first, second))
     if not len(answer):
         return None
     pairs = np.stack([held.ratings[first[pair], answer], held.ratings[second[pair], answer]])
-    return _between(pairs, table.recording[answer].tolist())
+    found = _between(pairs, [recordings[at] for at in answer])
+    rated = np.flatnonzero(held.rated)
+    given, owners = held.ratings[:, rated], [recordings[at] for at in rated]
+    return {**found, "ac2": _ac2(given, owners), "alpha": _alpha(given, owners)}
+
+
+def couples(held: Panel, recordings: Sequence[object]) -> list[schema.Couple]:
+    """Each two annotators on the answers that both rated."""
+    return [_couple(held, recordings, a, b) for a, b in combinations(range(len(held.annotators)), 2)]
+
+
+def _couple(held: Panel, recordings: Sequence[object], a: int, b: int) -> schema.Couple:
+    (shared,) = np.nonzero(_both(held, a, b))
+    one, other = held.ratings[a, shared], held.ratings[b, shared]
+    return {
+        "annotators": (held.annotators[a], held.annotators[b]),
+        "answers": len(shared),
+        "quadratic_kappa": _kappa(np.stack([one, other]), [recordings[at] for at in shared]) if len(shared) else None,
+        "equal": float((one == other).mean()) if len(shared) else None,
+        "bias": float((one - other).mean()) if len(shared) else None,
+    }
+
+
+def _both(held: Panel, first: Codes | int, second: Codes | int) -> Bools:
+    """Where both of two annotators, or of each two, have rated."""
+    return np.asarray(~np.isnan(held.ratings[first]) & ~np.isnan(held.ratings[second]))
 
 
 def _between(pairs: Array, recordings: Sequence[object]) -> schema.Between:
     """Of two rows of ratings, (2, labels), 0 to 5."""
     whole = np.clip(np.round(pairs), SCALE[0], SCALE[-1])
-
-    def kappa(kept: Codes) -> float | None:
-        a, b = whole[:, kept].astype(int).tolist()
-        return cohen_kappa(a, b, weights="quadratic", scale=SCALE)
-
     return {
         "labels": pairs.shape[1],
-        "quadratic_kappa": jackknife(kappa, recordings),
-        "ac2": jackknife(lambda kept: gwet_ac(whole[:, kept], weights="quadratic", scale=SCALE), recordings),
-        "alpha": jackknife(lambda kept: krippendorff_alpha(pairs[:, kept]), recordings),
+        "quadratic_kappa": _kappa(whole, recordings),
+        "ac2": _ac2(whole, recordings),
+        "alpha": _alpha(pairs, recordings),
         "bias": None,
     }
+
+
+def _kappa(pairs: Array, recordings: Sequence[object]) -> schema.Number | None:
+    def of(kept: Codes) -> float | None:
+        a, b = pairs[:, kept].astype(int).tolist()
+        return cohen_kappa(a, b, weights="quadratic", scale=SCALE)
+
+    return jackknife(of, recordings)
+
+
+def _ac2(ratings: Array, recordings: Sequence[object]) -> schema.Number | None:
+    return jackknife(lambda kept: gwet_ac(ratings[:, kept], weights="quadratic", scale=SCALE), recordings)
+
+
+def _alpha(ratings: Array, recordings: Sequence[object]) -> schema.Number | None:
+    return jackknife(lambda kept: krippendorff_alpha(ratings[:, kept]), recordings)
 
 
 def _alt_test(held: Panel, table: Table, epsilon: float) -> schema.AltTest | None:

@@ -145,6 +145,16 @@ class Between(TypedDict):
     bias: Number | None  # judge minus human, in points of 5; null among humans
 
 
+class Couple(TypedDict):
+    """Two human raters on the answers that both rated."""
+
+    annotators: tuple[str, str]
+    answers: int  # that both rated
+    quadratic_kappa: Number | None  # null: nothing was rated by both, or nothing that chance could not explain
+    equal: float | None  # share of equal ratings
+    bias: float | None  # mean of the first one's ratings minus the second one's, in points of 5
+
+
 class AltTest(TypedDict):
     """May the judge stand in for a human rater? (Calderon et al. 2025)"""
 
@@ -162,7 +172,8 @@ class Humans(TypedDict):
     ratings: int
     cannot_tell: int
     judge: Between | None  # judge against humans; null: no common answer
-    among: Between | None  # humans against each other; null: no answer was rated by two
+    among: Between | None  # humans against each other, all annotators at once; null: no answer was rated by two
+    couples: list[Couple]  # each two of them
     alt_test: AltTest | None  # with three annotators or more
     ppi: list[dict[str, Any]]  # system, raw, mean, low, high (0 to 5): PPI++, from a random sample only
 

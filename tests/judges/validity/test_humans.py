@@ -1,14 +1,11 @@
-"""Ratings of people: files as they are saved, by the page and by spreadsheets, what is wrong with them, agreement."""
+"""Ratings of people: files as they are saved, by the page and by spreadsheets, and what is wrong with them."""
 
 import json
 
-import krippendorff
-import numpy as np
 import pytest
-from sklearn.metrics import cohen_kappa_score
 
 from cpbench.errors import UserError
-from cpbench.judges.validity.humans import HumanRating, agreement_among, read_humans
+from cpbench.judges.validity.humans import HumanRating, read_humans
 from cpbench.judges.validity.sample import Drawn, Sample, write_key
 
 HEAD = "item_id,system,annotator,score,comment\n"
@@ -34,10 +31,6 @@ def key(tmp_path):
     )
     write_key(Sample("s1", 0, {"one": "model"}, {"task": "v1"}, ("rater-1",), 0, (), drawn), tmp_path / "sample.json")
     return tmp_path / "sample.json"
-
-
-def rating(item, annotator, score, system="one"):
-    return HumanRating(item, "task", system, annotator, None if score is None else float(score))
 
 
 def test_a_table_with_names(file):
@@ -134,55 +127,3 @@ def test_ratings_are_held_against_the_answers_that_are_known(file):
         read_humans(file(HEAD + "i9,one,ada,4,\n"), known=known)
     with pytest.raises(UserError, match="is in other, task"):
         read_humans(file(HEAD + "i2,two,ada,4,\n"), known=known)
-
-
-def test_agreement_is_that_of_sklearn_and_krippendorff():
-    rng = np.random.default_rng(0)
-    truth = rng.integers(0, 6, 60)
-    given = {who: np.clip(truth + rng.integers(-1, 2, 60), 0, 5) for who in ("ada", "ben")}
-    given["cleo"] = [score if at < 30 else None for at, score in enumerate(truth)]
-    found = agreement_among([rating(f"i{at}", who, s) for who, scores in given.items() for at, s in enumerate(scores)])
-    pairs = {(one.a, one.b): one for one in found.pairs}
-    first = pairs["ada", "ben"]
-    assert first.kappa.value == pytest.approx(cohen_kappa_score(given["ada"], given["ben"], weights="quadratic"))
-    assert (first.n, pairs["ada", "cleo"].n, found.shared) == (60, 30, 60)
-    assert first.bias == pytest.approx((given["ada"] - given["ben"]).mean())
-    table = np.array([[np.nan if one is None else one for one in scores] for scores in given.values()], dtype=float)
-    assert found.alpha.value == pytest.approx(krippendorff.alpha(table, level_of_measurement="ordinal"))
-    assert (found.scored["cleo"], found.unsure["cleo"]) == (30, 30)
-    for estimate in (first.kappa, found.alpha, found.ac2):
-        assert estimate.low < estimate.value < estimate.high
-        assert estimate.clusters == 60
-
-
-def test_the_interval_is_the_jackknife_over_recordings():
-    """Three recordings; the pseudo-values by hand: theta_-c by sklearn, se = sqrt((C-1)/C sum (theta_-c - mean)^2)."""
-    a, b = [0, 1, 2, 3, 4, 5, 5, 0, 3], [0, 1, 3, 3, 3, 5, 4, 1, 3]
-    ratings = [rating(f"i{at}", who, s) for who, scores in (("a", a), ("b", b)) for at, s in enumerate(scores)]
-    found = agreement_among(ratings, recordings={f"i{at}": f"r{at % 3}" for at in range(9)}).pairs[0].kappa
-    left = [
-        cohen_kappa_score(
-            *([s for at, s in enumerate(one) if at % 3 != c] for one in (a, b)), weights="quadratic", labels=range(6)
-        )
-        for c in range(3)
-    ]
-    se = (2 / 3 * sum((one - np.mean(left)) ** 2 for one in left)) ** 0.5
-    assert (found.clusters, found.n) == (3, 9)
-    assert found.se == pytest.approx(se)
-    assert found.high - found.value == pytest.approx(4.302653 * se)
-
-
-def test_one_annotator_has_nobody_to_agree_with():
-    found = agreement_among([rating("i1", "ada", 3), rating("i2", "ada", None)])
-    assert (found.pairs, found.ac2, found.alpha, found.shared) == ((), None, None, 0)
-    assert (found.scored, found.unsure) == ({"ada": 1}, {"ada": 1})
-
-
-def test_annotators_who_share_nothing_are_an_error_and_constant_ones_have_no_kappa():
-    with pytest.raises(UserError, match="no two annotators"):
-        agreement_among([rating("i1", "ada", 3), rating("i2", "ben", 3), rating("i1", "ben", None)])
-    with pytest.raises(UserError, match="no two annotators"):
-        agreement_among([rating("i1", "ada", 3, "one"), rating("i1", "ben", 3, "two")])
-    found = agreement_among([rating(f"i{at}", who, 3) for who in "ab" for at in range(5)])
-    assert (found.pairs[0].kappa, found.alpha, found.pairs[0].equal) == (None, None, 1.0)
-    assert found.ac2.value == 1.0
