@@ -1,0 +1,71 @@
+"""Texts and clips that rights forbid are found, however they are written; what is anybody's is not."""
+
+import dataclasses
+import html
+import json
+
+import pytest
+
+from cpbench.leaderboard.scan import scan
+from cpbench.records import Clip, Item, Rights, Task
+
+WORDS = 'She said "nothing" & left <early>, à propos.'
+ITEM = Item(
+    "i1",
+    "closed",
+    (Clip("", "0" * 64, 1.0, "r1", transcript=WORDS),),
+    "What does the speaker feel about it?",
+    ("He feels abandoned by her.",),
+    label="sad",
+    options=("sad", "quite happy with everything"),
+)
+CLOSED = Task("closed", "1", "", ("accuracy",), Rights())
+
+
+@pytest.fixture
+def out(tmp_path):
+    def write(name, data):
+        path = tmp_path / name
+        path.write_bytes(data if isinstance(data, bytes) else data.encode())
+        return tmp_path
+
+    return write
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        WORDS,
+        html.escape(WORDS),
+        json.dumps({"text": WORDS}),
+        json.dumps(WORDS, ensure_ascii=False),
+        html.escape(json.dumps({"text": WORDS})),
+        WORDS.upper().replace(" ", "\n  "),
+    ],
+)
+def test_a_text_is_found_however_it_is_written(out, written):
+    (leak,) = scan([out("page.html", f"<p>before {written} after</p>")], [(CLOSED, [ITEM])])
+    assert (leak.task, leak.item_id, leak.what) == ("closed", "i1", "transcript")
+    assert str(leak).endswith("page.html: the transcript of i1 (closed)")
+
+
+def test_questions_and_references_are_found_and_labels_are_not(out):
+    place = out("a.json", f"{ITEM.question} sad quite happy with everything")
+    out("b.csv", "x,He feels  abandoned by her.")
+    assert [leak.what for leak in scan([place], [(CLOSED, [ITEM])])] == ["question", "reference"]
+
+
+def test_an_open_set_may_be_shown(out):
+    opened = dataclasses.replace(CLOSED, rights=Rights(text_in_report=True, audio_in_report=True))
+    assert scan([out("a.html", WORDS)], [(opened, [ITEM])]) == []
+
+
+def test_a_clip_is_found_by_its_bytes_and_sound_within_a_page(out):
+    import hashlib
+
+    data = b"RIFF....WAVE"
+    clip = dataclasses.replace(ITEM.clips[0], sha256=hashlib.sha256(data).hexdigest(), transcript=None)
+    place = out("x.wav", data)
+    out("page.html", '<audio src="data:audio/wav;base64,AAAA">')
+    found = scan([place], [(CLOSED, [dataclasses.replace(ITEM, clips=(clip,))])])
+    assert [leak.what for leak in found] == ["audio", "clip"]
