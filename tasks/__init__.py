@@ -4,6 +4,7 @@ list_tasks()                                       every task of ours: its `Card
 load_tasks(names, data_dirs=, limit=, seed=)       (Task, its items) for ours, a user's items.jsonl, or an lm-eval task
 limited(items, n, seed)                            n of the items, by type; a larger n keeps them
 data_state(card, data_dirs)                        where a task's data are, or what is missing
+default_tasks(model)                               what a model is asked where nobody says
 describe(name, data_dirs)                          all of that, and what the data hold where they are here
 hub_sources(names)                                 what `cpbench data fetch` has to bring
 
@@ -17,6 +18,7 @@ from cpbench.tasks.catalog import (
     DataState,
     HubSource,
     data_state,
+    default_tasks,
     expanded,
     hub_sources,
     include_path,
@@ -34,6 +36,7 @@ __all__ = [
     "HubSource",
     "check_rights",
     "data_state",
+    "default_tasks",
     "describe",
     "expanded",
     "hub_sources",

@@ -27,7 +27,7 @@ STOREYS = {
     3: ["formats", "conditions", "annotators", "models", "judges", "metrics", "exports"],
     4: ["tasks", "engine", "runfolder", "results"],
     5: ["evaluate", "report", "comparison", "judges.validity", "data", "training", "leaderboard"],
-    6: ["cli", "doctor", "lm_eval_bridge", "miniature", "__main__", ""],  # "": the package itself
+    6: ["cli", "doctor", "lm_eval_bridge", "miniature", "notebook", "__main__", ""],  # "": the package itself
 }
 STOREY = {room: storey for storey, rooms in STOREYS.items() for room in rooms}
 SIDEWAYS = {  # and cli to the other doors
@@ -35,6 +35,7 @@ SIDEWAYS = {  # and cli to the other doors
     ("models", "annotators"),
     ("report", "comparison"),
     ("evaluate", "comparison"),
+    ("", "notebook"),  # what `import cpbench` offers, when it is first asked for
     ("exports", "metrics"),  # which way is better, and the bounds
 }
 DOORS = set(STOREYS[6])
@@ -49,6 +50,7 @@ ONLY_IN = {  # a library, and the rooms that may import it
 LONG = {"function": 60, "file": 400, "parameters": 6}
 EXCEPTIONS: set[str] = {  # "path:function" or "path"
     "benchmark/records.py",  # every record that flows, on one page: it is to be read whole
+    "benchmark/notebook.py:run",  # the flags of `cpbench run`, each by name: what a notebook completes and shows
     "benchmark/speechlm/features.py:__call__",  # these two signatures are transformers' own: what is not named there
     "benchmark/speechlm/processor.py:__init__",  # is neither passed on nor saved by the library
 }

@@ -106,9 +106,11 @@ def configured(flags: Mapping[str, Any]) -> RunConfig:
 
 
 def _tasks(word: str | None, model: str) -> tuple[str, ...]:
-    """Task names; without any, what the packaged model can do, or what the benchmark is for."""
+    """Task names; without any, the model's default ones."""
+    from cpbench.tasks import default_tasks
+
     if word is None:
-        return ("demo",) if model == "demo" else ("cpqa",)
+        return default_tasks(model)
     names = tuple(dict.fromkeys(name.strip() for name in word.split(",") if name.strip()))
     if not names:
         raise UsageError("--tasks names no task", mend="cpbench tasks")

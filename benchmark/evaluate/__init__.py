@@ -143,6 +143,13 @@ def _judgings(config: RunConfig) -> list[Judging]:
 
 def score(run: Run) -> Run:
     """Compute a run's results from what lies in its folder, and write results.json. Needs no model, audio or torch."""
+    made, layout = scored(run)
+    write_json(run.folder / "results.json", layout)
+    return dataclasses.replace(run, results=made)
+
+
+def scored(run: Run) -> tuple[Results, results.ResultsFile]:
+    """A run's results, and results.json as it would be written; nothing is."""
     outcomes = list(run.outcomes())
     usage = {key: float(run.manifest[key]) for key in ("wall_s", "items_per_second") if key in run.manifest}
     caveats = results.caveats(outcomes, run.tasks, partial=run.config.limit is not None)
@@ -172,8 +179,7 @@ def score(run: Run) -> Run:
         listening=_listening(run, outcomes),
         breakdown=_breakdown(run, outcomes, [one.judge_id for one in judged]),
     )
-    write_json(run.folder / "results.json", layout)
-    return dataclasses.replace(run, results=made)
+    return made, layout
 
 
 def _breakdown(run: Run, outcomes: Sequence[Outcome], judge_ids: Sequence[str]) -> results.Breakdown:

@@ -2,12 +2,12 @@
 
     export("csv", results, Path("scores.csv"))
     export("eee", results, Path("every_eval_ever"), options={"organisation": "..."})
-    export_answers("parquet", outcomes, tasks, Path("answers.parquet"))
+    export_answers("parquet", answer_table(outcomes, tasks), Path("answers.parquet"))
 
 Each file of this folder, and each entry point of the group `cpbench.exports`, has `write(results, path) -> list[Path]`
 and `DEFAULT`, the name of what it writes: a file, or a folder where it has no suffix. A format with options has a
 dataclass `Options` of them, and `write` takes one after `path`. A format that can also hold a table of answers, one row
-a prediction, has `write_rows(rows, path)`.
+a prediction, has `write_rows(table, path)`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,20 @@ from pathlib import Path
 
 from cpbench import parts
 from cpbench.errors import UsageError
+from cpbench.exports._answers import answer_table
+from cpbench.exports._tables import COLUMNS, Table, score_table
 from cpbench.records import Results
+
+__all__ = [
+    "COLUMNS",
+    "Table",
+    "answer_table",
+    "default_name",
+    "export",
+    "export_answers",
+    "formats",
+    "score_table",
+]
 
 
 def formats() -> list[str]:
@@ -44,4 +57,14 @@ def export(name: str, results: Results, path: Path, *, options: Mapping[str, str
     if not hasattr(part, "Options"):
         raise UsageError(f"the format {name} takes no options", value=sorted(options)[0])
     written = part.write(results, path, parts.build(part.Options, options))
+    return written
+
+
+def export_answers(name: str, table: Table, path: Path) -> list[Path]:
+    """Write a table of answers, one row a prediction, and return the files. Raises UsageError for an unfit format."""
+    part = parts.find("exports", name)
+    if not hasattr(part, "write_rows"):
+        able = [one for one in formats() if hasattr(parts.find("exports", one), "write_rows")]
+        raise UsageError("answers are no table of the format", value=name, allowed=able)
+    written: list[Path] = part.write_rows(table, path)
     return written
