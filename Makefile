@@ -8,7 +8,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 TORCH := $(shell sed -n 's/^torch==//p' constraints.txt)
 
-.PHONY: demo test install lint perf demo-checkpoint miniature clean
+.PHONY: demo test install lint perf demo-checkpoint miniature example-board clean
 
 demo: $(VENV)/.installed
 	$(BIN)/cpbench run --model demo --out runs/demo $(DEMO_FLAGS)
@@ -41,6 +41,10 @@ demo-checkpoint: $(VENV)/.installed
 # The source paper's variants in small; MINIATURE_FLAGS=--quick to see that it works.
 miniature: $(VENV)/.installed
 	$(BIN)/cpbench miniature --out runs/miniature $(MINIATURE_FLAGS)
+
+# Makes the packaged example board again; RUNS="NAME=FOLDER ..." adds runs of --tasks demo that are there already.
+example-board: $(VENV)/.installed
+	$(BIN)/python -m cpbench.leaderboard.example.make --out leaderboard/example $(RUNS)
 
 perf: $(VENV)/.tested
 	$(BIN)/python -m pytest -m performance tests/performance

@@ -100,7 +100,7 @@ def measured(pairs: Sequence[Pair], sample: Sample) -> Rejudged:
     moved = np.array([change for _, change in both])
     shift = float(moved.mean())
     interval = cluster_interval(shift, moved - shift, [one.outcome.item.recording for one, _ in both])
-    off = [change for change in moved if abs(change) > OFF]
+    off = [change for change in moved.tolist() if abs(change) > OFF]
     return Rejudged(
         len(pairs),
         len(both),

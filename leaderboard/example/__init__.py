@@ -1,0 +1,1 @@
+"""The example board: made by the documented commands from the packaged demo's runs (`make example-board`)."""
