@@ -347,13 +347,13 @@
   document.addEventListener("keydown", function (event) {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     var field = event.target.closest("input, select, textarea"), inside = event.target.closest("#answers"), key = event.key;
-    if (key === "Escape" && field && field.id === "q") { field.value = ""; update(); field.blur(); return; }
-    if (key === "ArrowDown" && field && field.id === "q") { event.preventDefault(); go(0); return; }
+    if (key === "Escape" && field && field.id === "q") { field.value = ""; now(); field.blur(); return; }
+    if (key === "ArrowDown" && field && field.id === "q") { event.preventDefault(); now(); go(0); return; }
+    if (key === "Enter" && field && field.id === "q") { now(); return; }
     if (field) return;
     if (key === "/") { event.preventDefault(); byId("q").focus(); byId("q").select(); return; }
     if (!inside) return;
     if (key === "p" || key === "P") { play(); return; }
-    if (event.target.closest("audio")) return;
     if (key === "Escape") {
       var row = event.target.closest("tr"), open = row.className.indexOf("more") >= 0 ? row.previousSibling : row;
       var opened = open.querySelector("button.open[aria-expanded='true']");
@@ -366,15 +366,16 @@
     if (key === "PageDown" || key === "PageUp") { event.preventDefault(); turn(key === "PageDown" ? 1 : -1, 0); }
   });
 
-  var waiting = null;
+  var waiting = null;  // what was typed is looked up when the typing pauses
+  function now() { clearTimeout(waiting); update(); }
   byId("q").addEventListener("input", function () { clearTimeout(waiting); waiting = setTimeout(update, 100); });
   ["least", "most"].forEach(function (id) { byId(id).addEventListener("input", update); });
   ["task", "type", "condition", "status", "right", "judge"].forEach(function (id) { byId(id).addEventListener("change", update); });
-  byId("filters").addEventListener("submit", function (event) { event.preventDefault(); clearTimeout(waiting); update(); });
+  byId("filters").addEventListener("submit", function (event) { event.preventDefault(); now(); });
   byId("clear").addEventListener("click", function () {
     byId("filters").reset();
     if (data.conditions.length > 1) byId("condition").value = data.main;
-    update();
+    now();
     byId("q").focus();
   });
   document.querySelectorAll("[data-turn]").forEach(function (button) {

@@ -195,7 +195,7 @@ def _why(one: Judgement) -> str | None:
 
 
 def _within(rows: Sequence[Row], conditions: Sequence[str]) -> tuple[list[Row], dict[str, int]]:
-    """The rows that make no larger a page than LARGEST: whole conditions, the first one always; and what is left out."""
+    """The rows of a page no larger than LARGEST: whole conditions, the first one always; and how many are left out."""
     sizes = dict.fromkeys(conditions, 0)
     counts = dict.fromkeys(conditions, 0)
     for row in rows:
@@ -216,5 +216,5 @@ def _without_empty(row: Mapping[str, Any]) -> Row:
 
 def _full(pairs: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
     for key, value in pairs:
-        if value is not None and value != [] and value != "":
+        if value is not None and value not in ([], ""):
             yield key, value
