@@ -166,3 +166,27 @@ def test_wrong_words_for_export(clips, cpbench, tmp_path):
         assert done.returncode in (1, 2) and message in done.stderr, done.stderr
     done = cpbench("data", "export", clips, "--format", "swift", "--out", "x")
     assert done.returncode == 1 and "cpbench data generate" in done.stderr
+
+
+def test_a_generator_that_returns_nonsense_costs_rows_and_says_so(clips, cpbench, endpoint, tmp_path):
+    replies = ["I would rather not.", '{"pairs": 7}', json.dumps({"pairs": [{"question": ["a"], "answer": None}]})]
+    endpoint.default = lambda body: endpoint.completion(replies[len(endpoint.bodies) % len(replies)])
+    flags = ["data", "generate", clips, "--llm", "openai/writer", "-L", f"base_url={endpoint.url}", "--out", "q.jsonl"]
+    done = cpbench(*flags, "--json")
+    assert done.returncode == 0 and "Traceback" not in done.stderr, done.stderr
+    sheet = json.loads(done.stdout)
+    assert sheet["written"].get("parse_error") and set(sheet["by_type"]) <= {"speech recognition", "DE", "DG"}
+    left = list(formats.read_any(tmp_path / "q.jsonl", task="t"))
+    assert left and not [item for item in left if "generator" in item.origin]  # what is known of the clips is kept
+
+
+def test_annotators_with_other_label_sets_are_named(clips, cpbench, tmp_path):
+    lines = [json.loads(line) for line in clips.read_text().splitlines()]
+    for line in lines:
+        (tag,) = line["tags"]
+        line["tags"].append({**tag, "source": "numbers@1", "emotion": {"0": 0.5, "1": 0.5}})
+    clips.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    done = cpbench("data", "condense", clips, "--out", "c.jsonl")
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert "numbers (0, 1) and ser (anger, happiness, sadness) share no label" in done.stderr
+    assert "--categorical NAME" in done.stderr and not (tmp_path / "c.jsonl").exists()
