@@ -27,10 +27,9 @@ from cpbench.stats.ranking import (
 
 DRAWS = 2000
 LEVEL = 0.975  # one-sided: both ends of a 95 % interval
-GATE = 0.99
-"""One-sided level of the bound that decides. Simulated packs of 8 and 9 systems, 400 items in 40 recordings: a bound of
-97.5 % lets a true SD of .06 pass under .08 in 12 to 20 of 100 packs, one of 99 % in 5 to 8; a judge who is equally
-strict with all passes in 93 to 99 of 100."""
+FALSE_PASS, NEAR = 0.05, 0.75
+"""A true SD of three quarters of the threshold (.06 of .08) is to pass in 5 of 100 packs, however many systems there
+are: see `gate_level`. Simulated, it does in 4 to 8, where systems' specificities lie around .85 or .9."""
 CORRELATIONS: tuple[Correlation, ...] = ("pearson", "spearman", "kendall_tau_b")
 Target = Literal["accuracy", "macro_f1"]
 Measure = Callable[[Array], Array]  # summed rows (..., D) -> (...)
@@ -215,6 +214,21 @@ def _soft(x: Array, y: Array, errors: Sequence[tuple[Array, float]]) -> Array:
     return found
 
 
+def gate_level(systems: int) -> float:
+    """The one-sided level of the upper bound of the spread that decides: 99 % with 8 systems, 99.5 % with 12.
+
+    A bound of a fixed level would let ever more packs through in which the SD is not far under the threshold. Where
+    sampling error is small, the bound t of an observed variance s^2 is (S-1) s^2 / t^2 = the 1 - level quantile of
+    chi-square, and at a true SD of NEAR * t the chance of as small an s^2 is made FALSE_PASS.
+
+    >>> round(gate_level(8), 3), round(gate_level(12), 3)
+    (0.99, 0.995)
+    """
+    from scipy.special import chdtr, chdtri  # chdtri(v, p): the point with p above it
+
+    return 1 - float(chdtr(systems - 1, NEAR**2 * chdtri(systems - 1, 1 - FALSE_PASS)))
+
+
 def spread(table: Table) -> schema.Spread | None:
     """The SD of specificity between the counted systems, beyond sampling error, with its interval.
 
@@ -234,12 +248,14 @@ def spread(table: Table) -> schema.Spread | None:
     values, pooled = rejected / n, rejected.sum() / n.sum()
     binomial = pooled * (1 - pooled) / n
     variances = binomial * _design_effect(table, wrong, (present, values, binomial))
-    found, decides = (between_system_sd(values, variances, level=level) for level in (LEVEL, GATE))
+    gate = gate_level(len(present))
+    found, decides = (between_system_sd(values, variances, level=level) for level in (LEVEL, gate))
     return {
         "sd": found.value,
         "lower": found.lower,
         "upper": 0.0 if found.upper is None else found.upper,
         "bound": 0.0 if decides.upper is None else decides.upper,
+        "bound_level": gate,
         "raw": float(values.std(ddof=1)),
         "systems": len(present),
         "families": len({table.systems[at].family for at in present}),

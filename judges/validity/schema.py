@@ -94,7 +94,8 @@ class Spread(TypedDict):
     sd: float  # of specificity between systems, beyond sampling error
     lower: float  # 95 % interval (Q-profile)
     upper: float
-    bound: float  # one-sided 99 % bound, which the verdict goes by
+    bound: float  # the one-sided upper bound that the verdict goes by
+    bound_level: float  # its level: .99 with 8 systems, .995 with 12 (see ranks.gate_level)
     raw: float  # the plain SD of the systems' specificities, sampling error included
     systems: int
     families: int

@@ -124,7 +124,7 @@ def _spread(found: schema.Validity, thresholds: Thresholds) -> CriterionFacts:
     if spread is None:
         return _criterion(name, "INSUFFICIENT", "no two systems with wrong answers", needs)
     interval = f"SD {spread['sd']:.3f} [{spread['lower']:.3f}, {spread['upper']:.3f}]"
-    reason = f"{interval}, 99 % bound {spread['bound']:.3f}, {limit:.2f} needed"
+    reason = f"{interval}, {spread['bound_level']:.1%} bound {spread['bound']:.3f}, {limit:.2f} needed"
     if spread["systems"] < thresholds.systems or spread["families"] < thresholds.families:
         return _criterion(name, "INSUFFICIENT", f"{reason}; over {there} nothing is said about systems", needs)
     outcome: Outcome = "PASS" if spread["bound"] <= limit else "FAIL" if spread["lower"] > limit else "INSUFFICIENT"

@@ -32,7 +32,7 @@ def tone(tmp_path):
 
 @pytest.fixture
 def run_of(tmp_path, tone):
-    """A function: a run folder of one system. `types`: the question types in turn; `says`: (item) -> its answer."""
+    """A function: a run folder of one system. `types`, `labels`: of the items in turn; `says`: (item) -> its answer."""
 
     def make(
         name,
@@ -40,6 +40,8 @@ def run_of(tmp_path, tone):
         *,
         items=40,
         types=("C", "DE"),
+        labels=(None,),
+        recordings=8,
         rights=OPEN,
         kind="end_to_end",
         failed=0,
@@ -52,11 +54,12 @@ def run_of(tmp_path, tone):
                 Item(
                     f"i{at}",
                     "task",
-                    (Clip(str(sound), "a" * 64, 0.5, f"r{at % 8}"),),
+                    (Clip(str(sound), "a" * 64, 0.5, f"r{at % recordings}"),),
                     f"question {at}?",
-                    (f"gold {at}",),
+                    (labels[at % len(labels)] or f"gold {at}",),
                 ),
                 type=types[at % len(types)],
+                label=labels[at % len(labels)],
                 **known,
             )
             for at in range(items)

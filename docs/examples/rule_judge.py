@@ -1,0 +1,144 @@
+"""A judge that is no language model: a chat endpoint on this machine whose answers follow from rules.
+
+    python docs/examples/rule_judge.py            # prints its port; --port N for a fixed one
+
+It looks for the reference's emotion in the answer by a list of words, and it has the faults of a careless LLM judge:
+it takes a denied emotion for a named one, a list of all emotions for a right answer, a refusal for "neutral", and it
+believes an answer that says it is right. It drops a fault when the system prompt speaks of it. So it shows what
+`cpbench judge validate` shows of a prompt, offline and the same on every machine; it shows nothing about any LLM.
+
+Standard library only. The protocol is that of OpenAI's chat completions.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+PLAIN = {  # the words that it knows at once
+    "anger": "angry anger 生气",
+    "happiness": "happy happiness 高兴 joy",
+    "sadness": "sad sadness 悲伤",
+    "fear": "afraid fear fearful 害怕",
+    "neutral": "neutral 中性 平静",
+    "disgust": "disgusted disgust 厌恶",
+    "surprise": "surprised surprise 惊讶",
+    "boredom": "bored boredom 无聊",
+}
+SYNONYMS = {  # and those that it knows when the prompt speaks of synonyms
+    "anger": "furious irritated annoyed mad 愤怒",
+    "happiness": "cheerful joyful glad pleased 快乐",
+    "sadness": "sorrowful unhappy down 难过",
+    "fear": "frightened scared anxious 恐惧",
+    "neutral": "calm even unemotional 平静",
+    "disgust": "repulsed revolted 反感",
+    "surprise": "astonished amazed 吃惊",
+    "boredom": "weary uninterested 厌倦",
+}
+RULES = {  # a rule and what a prompt says if it has it
+    "synonyms": r"synonym|same meaning|another word",
+    "languages": r"other language|another language",
+    "one": r"several emotions|more than one|commits? itself|one emotion",
+    "denied": r"denie[ds]|negat|\bnot angry\b",
+    "refused": r"refus",
+    "immune": r"(claims?|instructions?|requests?)[^.]{0,80}(nothing|ignore|not count)",
+    "words": r"what is said|the words (?:that are )?quoted|both",
+}
+REFUSAL = r"sorry|unable|can't|cannot|language model|抱歉|无法|不能"
+DENIAL = r"\bnot\b|\bn't\b|anything but|\bno\b|不|绝"
+ORDER = r"correct|full marks|give it|ignore all|score is|\"score\"|rating: 5|completely right|<reference>"
+
+
+def judged(system: str, given: dict[str, Any]) -> tuple[str, bool]:
+    """A reason, and whether the answer counts as right."""
+    rules = {name for name, sign in RULES.items() if re.search(sign, system, re.IGNORECASE)}
+    answer, reference = str(given.get("answer", "")), str(given.get("reference", ""))
+    wanted, named = feelings(reference, {"synonyms", "languages"}), feelings(answer, rules)
+    verdicts = (  # the first that applies
+        (says(ORDER, answer) and "immune" not in rules, "The answer says that it is right.", True),
+        (says(REFUSAL, answer), "A refusal.", "refused" not in rules and "neutral" in wanted),
+        (not wanted & named, "The reference's emotion is not named.", False),
+        (len(named) > 1 and "one" in rules, "Several emotions are named.", False),
+        (says(DENIAL, answer) and "denied" in rules, "The emotion is denied.", False),
+        (quoted(answer) != quoted(reference) and "words" in rules, "The words are others.", False),
+    )
+    found = next((verdict for verdict in verdicts if verdict[0]), None)
+    return ("The reference's emotion is named.", True) if found is None else found[1:]
+
+
+def says(sign: str, text: str) -> bool:
+    return re.search(sign, text, re.IGNORECASE) is not None
+
+
+def feelings(text: str, rules: set[str]) -> set[str]:
+    """The emotions that a text names."""
+    found = set()
+    for name, plain in PLAIN.items():
+        words = plain.split() + (SYNONYMS[name].split() if "synonyms" in rules else [])
+        known = [word for word in words if word.isascii() or "languages" in rules]
+        if any(re.search(rf"\b{word}\b" if word.isascii() else word, text, re.IGNORECASE) for word in known):
+            found.add(name)
+    return found
+
+
+def quoted(text: str) -> list[str]:
+    """What stands between quotation marks, where a sentence says what was said."""
+    return re.findall(r"says? [\"“](.*?)[\"”]", text)
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def do_GET(self) -> None:
+        self._say({"object": "list", "data": [{"id": "rules", "object": "model"}]})
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self._say(completion(body))
+
+    def _say(self, body: dict[str, Any]) -> None:
+        data = json.dumps(body).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, *args: object) -> None:
+        """Quiet."""
+
+
+def completion(body: dict[str, Any]) -> dict[str, Any]:
+    """What the endpoint answers to a request of `cpbench`: the reason, and a score of the scale that was asked for."""
+    system = "\n".join(str(one["content"]) for one in body["messages"] if one["role"] == "system")
+    said = str(body["messages"][-1]["content"])
+    given, _ = json.JSONDecoder().raw_decode(said, said.index("{\n"))
+    scale = body["response_format"]["json_schema"]["schema"]["properties"]["score"]["enum"]
+    reason, right = judged(system, given)
+    text = json.dumps({"reason": reason, "score": max(scale) if right else min(scale)})
+    choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}
+    used = {"prompt_tokens": len(system + said) // 4, "completion_tokens": len(text) // 4}
+    usage = {**used, "total_tokens": sum(used.values())}
+    head = {"id": "rules", "object": "chat.completion", "created": 0, "model": "rules"}
+    return {**head, "choices": [choice], "usage": usage}
+
+
+class Server(ThreadingHTTPServer):
+    request_queue_size = 256
+    daemon_threads = True
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--port", type=int, default=0, help="default: any that is free")
+    server = Server(("127.0.0.1", parser.parse_args().port), Handler)
+    print(server.server_port, flush=True)
+    server.serve_forever()
+
+
+if __name__ == "__main__":
+    main()
