@@ -24,20 +24,19 @@ def judge_findings(parsed: Parsed) -> Iterator[Finding]:
     judge = parsed.submission.judge
     if (judge is None) != (not parsed.judged):
         yield finding("judge_absent", f"{len(parsed.judged)} judgements, and {'no' if judge is None else 'a'} judge")
-    if judge is None or judge.identity is None:
+    if judge is None:
         return
-    if digest(judge.identity) != judge.judge_id:
+    if judge.identity is not None and digest(judge.identity) != judge.judge_id:
         yield finding(
             "judge_differs", f"judge_id {judge.judge_id[:12]}, and its identity has {digest(judge.identity)[:12]}"
         )
     said = Identity.of(judge.identity)
-    for what, own, theirs in (
-        ("prompt_sha256", judge.prompt_sha256, said.prompt),
-        ("members", judge.members, said.members),
-        ("simulated", judge.simulated, said.simulated),
-    ):
-        if own != theirs:
-            yield finding("judge_differs", f"{what} is not that of its identity")
+    if judge.prompt_sha256 != said.prompt:
+        yield finding("judge_differs", "prompt_sha256 is not that of its identity")
+    if judge.members != said.members:
+        yield finding("judge_differs", "members are not those of its identity")
+    if judge.identity is not None and judge.simulated != said.simulated:
+        yield finding("judge_differs", f"simulated is {judge.simulated}, and its identity says otherwise")
 
 
 def judgement_findings(parsed: Parsed, dataset: DatasetCard) -> Iterator[Finding]:

@@ -108,7 +108,7 @@ def _check_member(info: zipfile.ZipInfo) -> None:
     shown = ascii(info.orig_filename)[:100]
     if "\\" in info.orig_filename or "\x00" in info.orig_filename or ":" in info.filename:
         raise Refused("zip_path", f"the name {shown}")
-    if info.filename.startswith("/") or ".." in info.filename.split("/"):
+    if not info.filename or info.filename.startswith("/") or ".." in info.filename.split("/"):
         raise Refused("zip_path", f"the name {shown}")
     kind = stat.S_IFMT(info.external_attr >> 16)
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR):

@@ -8,7 +8,7 @@ import json
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -121,10 +121,10 @@ def let_judge(run: Run, spec: str, repeats: int = 1, only: Callable[[str], bool]
 class Ground:
     """An accepted submission, and a board that knows its set."""
 
-    run: Run
+    run: Run = field(repr=False)
     folder: Path
     board: Path
-    files: dict[str, bytes]
+    files: dict[str, bytes] = field(repr=False)
 
     def change(
         self,
@@ -172,6 +172,12 @@ def make_ground(place: Path, **known: Any) -> Ground:
 def ground(tmp_path_factory) -> Ground:
     """Judged twice by an LLM with a rubric of its own; nothing may be changed in it."""
     return make_ground(tmp_path_factory.mktemp("ground"), repeats=2)
+
+
+@pytest.fixture(scope="session")
+def small_ground(tmp_path_factory) -> Ground:
+    """The same with one metric: most of a check's time is theirs."""
+    return make_ground(tmp_path_factory.mktemp("small"), metrics=("accuracy",))
 
 
 @pytest.fixture
