@@ -17,6 +17,7 @@ from typing import Any, Literal
 
 from cpbench.annotators import key_of
 from cpbench.data.opinions import Ensemble, Opinion, ensemble, name_of, opinions
+from cpbench.data.sentiment import NEGATIVE, NEUTRAL, POSITIVE
 from cpbench.errors import UsageError, UserError
 from cpbench.fingerprint import digest
 from cpbench.flow.ledger import write_whole
@@ -24,10 +25,7 @@ from cpbench.formats.clips import read_clips, write_clips
 from cpbench.labels import emotion_named
 from cpbench.records import Clip, Tag
 
-POSITIVE = ("excitement", "happiness")
-NEGATIVE = ("anger", "annoyance", "boredom", "contempt", "disgust", "fear", "frustration", "sadness")
-NEUTRAL = ("calm", "neutral")  # neither these nor surprise are held against valence
-SLACK = 1e-9  # for thresholds on numbers that were brought to another scale and back
+ROUNDING = 1e-9  # for thresholds on numbers that were brought to another scale and back
 
 
 @dataclass(frozen=True)
@@ -206,7 +204,7 @@ def _filters(
                 "probability",
                 f"the emotion has a mean probability of at least {s.min_probability:g}",
                 "a lower --min-probability",
-                lambda windows: [one for one in windows if one.share(one.foremost) >= s.min_probability - SLACK],
+                lambda windows: [one for one in windows if one.share(one.foremost) >= s.min_probability - ROUNDING],
             )
         )
     return [*found, _valence(voices, s), *_of_clips(everything, clips, s)]
@@ -282,7 +280,7 @@ def _consistent(one: Opinion, s: Settings) -> bool:
     if one.valence is None:
         return False
     valence = (one.valence + 1.0) / 2.0
-    return valence >= s.positive_from - SLACK if label in s.positive else valence <= s.negative_to + SLACK
+    return valence >= s.positive_from - ROUNDING if label in s.positive else valence <= s.negative_to + ROUNDING
 
 
 def _occurring(windows: list[Opinion], sizes: Mapping[int, int], least: int) -> list[Opinion]:

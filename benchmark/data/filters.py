@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 
 from cpbench.data.generate_pairs import Material, Segment
+from cpbench.data.sentiment import AROUSED, NEGATIVE, POSITIVE, SLACK
 from cpbench.formats.items import words_key
 from cpbench.labels import extract_label, labels_named
 from cpbench.lexicon import concept_of
@@ -28,9 +29,6 @@ EMOTIONS = (
 )  # fmt: skip
 """By these names an emotion is looked for where the set has no labels of its own."""
 GENDERS = ("male", "female")
-POSITIVE = frozenset({"happiness", "excitement", "calm"})
-NEGATIVE = frozenset({"anger", "annoyance", "frustration", "sadness", "fear", "disgust", "contempt"})
-AROUSED, SLACK = frozenset({"anger", "excitement"}), frozenset({"boredom", "calm"})
 NOT_POSITIVE, NOT_NEGATIVE = -0.2, 0.0
 """Valence below which an emotion cannot be positive, and from which it cannot be negative: the .4 and .5 of the
 Interspeech paper's 0 to 1 (as summarised of it), on our scale from -1 to 1."""

@@ -49,6 +49,7 @@ class Span(pydantic.BaseModel):
     arousal: Level = None
     dominance: Level = None
     text: str | None = None
+    scale: tuple[float, float] | None = None  # the source's own range of the three, before it was brought to -1 to 1
 
 
 class Line(pydantic.BaseModel):
@@ -178,6 +179,8 @@ def _parse(where: str, text: str) -> Line:
     for span in (span for spans in line.emotion if isinstance(spans, list) for span in spans):
         if span.end <= span.start:
             raise UserError(f"{where}: an emotion from {span.start:g} s should end later than", value=span.end)
+        if span.scale is not None and span.scale[1] <= span.scale[0]:
+            raise UserError(f"{where}: a scale goes from its lowest value to its highest, not", value=span.scale)
     return line
 
 
@@ -289,6 +292,7 @@ def _tags(emotion: str | list[Span] | None, seconds: float | None) -> tuple[Tag,
             span.arousal,
             span.dominance,
             span.text,
+            span.scale,
         )
         for span in emotion
     )
@@ -359,5 +363,6 @@ def _span(tag: Tag) -> dict[str, Any]:
     span: dict[str, Any] = {"start": tag.start, "end": tag.end, "label": dict(tag.emotion)}
     if len(tag.emotion) == 1:
         ((span["label"], span["probability"]),) = tag.emotion.items()
-    rest = {"source": tag.source, "valence": tag.valence, "arousal": tag.arousal, "dominance": tag.dominance}
-    return span | {key: value for key, value in (rest | {"text": tag.text}).items() if value is not None}
+    rest: dict[str, Any] = {"source": tag.source, "valence": tag.valence, "arousal": tag.arousal}
+    rest |= {"dominance": tag.dominance, "text": tag.text, "scale": tag.scale and list(tag.scale)}
+    return span | {key: value for key, value in rest.items() if value is not None}

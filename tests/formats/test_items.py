@@ -109,12 +109,20 @@ def test_several_clips_each_with_its_own(written, line):
 
 def test_emotions_with_times(written, line):
     spans = [
-        {"start": 0, "end": 0.2, "label": "fear", "probability": 0.7, "valence": -0.5, "source": "ser@1"},
+        {
+            "start": 0,
+            "end": 0.2,
+            "label": "fear",
+            "probability": 0.7,
+            "valence": -0.5,
+            "source": "ser@1",
+            "scale": [1, 7],
+        },
         {"start": 0.2, "end": 0.5, "label": {"joy": 0.6, "neutral": 0.4}, "text": "well"},
     ]
     (item,) = read(written(line(emotion=spans)))
     assert item.clips[0].tags == (
-        Tag(0.0, 0.2, "ser@1", {"fear": 0.7}, valence=-0.5),
+        Tag(0.0, 0.2, "ser@1", {"fear": 0.7}, valence=-0.5, scale=(1.0, 7.0)),
         Tag(0.2, 0.5, "gold", {"joy": 0.6, "neutral": 0.4}, text="well"),
     )
 
@@ -209,6 +217,10 @@ FAULTS = {
         "line 2: 'probability': .* less than or equal to 1",
     ),
     "valence out of range": ({"emotion": [{"start": 0, "end": 1, "label": "x", "valence": 3}]}, "line 2: 'valence'"),
+    "a scale upside down": (
+        {"emotion": [{"start": 0, "end": 1, "label": "x", "scale": [5, 1]}]},
+        "line 2: a scale goes from its lowest value to its highest",
+    ),
     "a doubled id": ({"id": "1"}, "line 2: the id was already on line 1: '1'"),
 }
 
@@ -285,7 +297,7 @@ def test_what_is_written_reads_the_same(written, line, tmp_path):
         line(
             id="4",
             audio="c.flac",
-            emotion=[{"start": 0, "end": 0.2, "label": "fear", "probability": 0.7, "valence": -1}],
+            emotion=[{"start": 0, "end": 0.2, "label": "fear", "probability": 0.7, "valence": -1, "scale": [0, 1]}],
         ),
         line(id="5", audio="gone.flac", emotion="joy"),
         line(id="6", type="CG", label="a", options=["b", "a"], lure="b"),
