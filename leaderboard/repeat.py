@@ -45,9 +45,9 @@ class Repeated:
 
     @property
     def held(self) -> bool:
-        """Whether the entry is not shown to be better than its repeat: L3."""
-        shown = self.p is not None and self.p <= ALPHA
-        return not (self.difference > TOLERATED and (shown or self.p is None))
+        """Whether the two are not shown to differ, or by so little that it is no matter: L3."""
+        shown = self.p is None or self.p <= ALPHA
+        return abs(self.difference) <= TOLERATED or not shown
 
     @property
     def said(self) -> str:
