@@ -229,6 +229,9 @@ NAMES = st.sampled_from(
 KINDS = st.sampled_from([*[0o100644] * 9, stat.S_IFLNK | 0o777, stat.S_IFDIR | 0o755, stat.S_IFIFO, stat.S_IFCHR, 0])
 
 
+CUTS = st.integers(0, 60)
+
+
 def among_the_right(names):
     """The three files, or some of them, and these."""
     return [*((name, 0o100644) for name in FILES), *names][-4:]
@@ -236,11 +239,7 @@ def among_the_right(names):
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 @settings(HOSTILE, max_examples=150)
-@given(
-    names=st.lists(st.tuples(NAMES, KINDS), max_size=3).map(lambda more: [*WHOLE, *more][-4:]),
-    cut=st.integers(0, 60),
-    at=st.floats(0, 1),
-)
+@given(names=st.lists(st.tuples(NAMES, KINDS), max_size=3).map(among_the_right), cut=CUTS, at=st.floats(0, 1))
 def test_zips(small, names, cut, at):
     """Any names and kinds, and then bytes of the zip itself cut out."""
     made, out, _ = small
