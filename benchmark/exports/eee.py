@@ -13,13 +13,12 @@ import json
 import math
 import re
 import uuid
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path, PurePath
 from typing import Any, Literal
 
-from cpbench.errors import UserError
+from cpbench.errors import UsageError, UserError
 from cpbench.fingerprint import canonical, digest
 from cpbench.flow.ledger import write_whole
 from cpbench.metrics import find_metrics
@@ -46,6 +45,7 @@ class Options:
     model: str | None = None  # the model's id, DEVELOPER/NAME; None: as the model says it
     developer: str | None = None  # None: the first part of that id
     availability: Literal["open_weights", "closed_weights", "unknown"] = "unknown"
+    time: str | None = None  # when it was evaluated, ISO 8601; None: as the run says
 
 
 def write(results: Results, path: Path, options: Options | None = None) -> list[Path]:
@@ -64,9 +64,12 @@ def write(results: Results, path: Path, options: Options | None = None) -> list[
 
 def log(results: Results, options: Options) -> dict[str, Any]:
     """The log as plain JSON values. Raises as `write`."""
-    if results.time is None:
-        raise UserError(f"{results.run} does not say when it was answered, and the store wants to know", mend="run on")
-    epoch = _epoch(results.time)
+    if (time := options.time or results.time) is None:
+        raise UserError(
+            f"{results.run} does not say when it was answered, and the store wants to know",
+            mend="-E time=2026-01-31T12:00:00Z",
+        )
+    epoch = _epoch(time)
     tasks = {task.name: task for task in results.tasks}
     scores = [_result(score, tasks[score.task], results) for score in results.scores if _finite(score.estimate.value)]
     if not scores:
@@ -215,7 +218,7 @@ def _generation(generation: Generation, condition: str) -> dict[str, Any]:
     }
 
 
-def _details(**facts: Any) -> Mapping[str, str]:
+def _details(**facts: Any) -> dict[str, str]:
     """Facts as the store has them, all text; what is not known, or says nothing, is left out."""
     return {
         key: value if isinstance(value, str) else canonical(value).decode()
@@ -226,7 +229,10 @@ def _details(**facts: Any) -> Mapping[str, str]:
 
 def _epoch(time: str) -> str:
     """ISO 8601 as seconds since 1970; UTC where it names no offset."""
-    read = datetime.fromisoformat(time)
+    try:
+        read = datetime.fromisoformat(time)
+    except ValueError:
+        raise UsageError("a time is written as 2026-01-31T12:00:00Z, not", value=time) from None
     return f"{(read if read.tzinfo else read.replace(tzinfo=UTC)).timestamp():.0f}"
 
 

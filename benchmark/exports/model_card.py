@@ -22,7 +22,7 @@ from cpbench.flow.ledger import write_whole
 from cpbench.records import Results, Score, Task
 
 if TYPE_CHECKING:
-    from huggingface_hub import EvalResult, EvalResultEntry, ModelCard
+    from huggingface_hub import EvalResult, EvalResultEntry, ModelCard, ModelCardData
 
 DEFAULT = "model_card"
 PIPELINE = "audio-text-to-text"  # the Hub's name for a model that takes audio and words, and answers in words
@@ -51,8 +51,9 @@ def write(results: Results, path: Path, options: Options | None = None) -> list[
     tasks = {task.name: task for task in results.tasks}
     card = _card(path / "README.md", results, options)
     made = [_eval_result(score, tasks[score.task], results, options) for score in scores]
-    card.data.eval_results = [*_kept(card.data.eval_results or [], made), *made]
-    card.data.model_name = card.data.model_name or options.name or model_name(results.model)
+    data: ModelCardData = card.data  # type: ignore[assignment]  # huggingface_hub declares its base class
+    data.eval_results = [*_kept(data.eval_results or [], made), *made]
+    data.model_name = data.model_name or options.name or model_name(results.model)
     write_whole(path / "README.md", str(card).encode())
     return [path / "README.md", *_entries(results, scores, path, options)]
 

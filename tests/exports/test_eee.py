@@ -240,5 +240,10 @@ def test_any_model_name_makes_a_portable_path(tmp_path, name, folders, model_id)
 def test_results_without_a_time_or_a_score_are_refused(tmp_path):
     with pytest.raises(UserError, match="when it was answered"):
         exports.export("eee", replace(results(), time=None), tmp_path)
+    untimed = replace(results(), time=None)
+    _, log = written(tmp_path, untimed, {"time": "2026-11-22T22:00:00+01:00"})
+    assert log["evaluation_timestamp"] == "1795381200"
+    with pytest.raises(UsageError, match="2026-01-31T12:00:00Z, not 'yesterday'"):
+        written(tmp_path, untimed, {"time": "yesterday"})
     with pytest.raises(UserError, match="no score"):
         exports.export("eee", replace(results(), scores=()), tmp_path)
