@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -69,7 +70,9 @@ def command(**flags: Any) -> None:
         data = _spoken(flags, bar)
         config = _configured(flags, data)
         synthetic = [path for path, said in zip(data, flags["data"], strict=True) if said == SYNTHETIC]
-        click.echo(train(config, bar, stop=stop, synthetic=synthetic))
+        folder = train(config, bar, stop=stop, synthetic=synthetic)
+    if os.environ.get("RANK", "0") == "0":  # of several ranks, one says it
+        click.echo(folder)
 
 
 def _configured(flags: dict[str, Any], data: tuple[str, ...]) -> Any:

@@ -203,6 +203,8 @@ def validated(said: Mapping[str, Any], where: str) -> TrainConfig:
     import pydantic
 
     _check_keys(said, TrainConfig, where)
+    if said.get("cache") is False:
+        said = {**said, "cache": "off"}  # YAML reads a bare `off` as false
     for key, kind in PARTS.items():
         several = said.get(key) if isinstance(said.get(key), list | tuple) else [said.get(key)]
         for part in several or ():

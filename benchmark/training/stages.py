@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import gc
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -167,8 +168,7 @@ def _end(trainer: SpeechTrainer, round: Round) -> Ended:
     ]
     if round.ranks.first:
         chance = torch.random.get_rng_state()
-        if not trainer._sharded:
-            save_learned(round.learner.model, round.folder / WEIGHTS)
+        save_learned(round.learner.model, round.folder / WEIGHTS)
         content = {"steps": trainer.state.global_step, "evaluations": said, "chance": chance.numpy().tobytes().hex()}
         write_whole(round.folder / DONE, json.dumps(content).encode())
     round.ranks.barrier()
@@ -249,6 +249,27 @@ def arguments(round: Round, config: TrainConfig) -> TrainingArguments:
         return TrainingArguments(**{**own, **_evaluating(round), **config.trainer})
     except (TypeError, ValueError) as error:
         raise UsageError(f"transformers refuses these settings: {error}") from error
+
+
+def check_trainer(config: TrainConfig) -> None:
+    """Raises UsageError for a log that transformers does not know, UserError for one that is not installed, and for
+    weights that are split among the ranks: what is saved, gone on from and asked here is whole on each of them.
+    """
+    from transformers.integrations.integration_utils import INTEGRATION_TO_CALLBACK
+
+    for name in ("fsdp", "deepspeed"):
+        if config.trainer.get(name) or os.environ.get(f"ACCELERATE_USE_{name.upper()}", "").lower() == "true":
+            raise UserError(
+                f"{name} splits the weights among the ranks, and here every rank holds them whole",
+                mend="--set precision=bfloat16; --set gradient_checkpointing=true; the adapter alone, or --lora",
+            )
+    for name in config.report_to:
+        if name not in INTEGRATION_TO_CALLBACK:
+            raise UsageError("report_to names none of transformers' logs:", value=name, allowed=INTEGRATION_TO_CALLBACK)
+        try:
+            INTEGRATION_TO_CALLBACK[name]()
+        except (ImportError, RuntimeError) as error:
+            raise UserError(f"report_to {name}: {error}", mend=f"pip install {name}") from error
 
 
 def _evaluates(round: Round) -> bool:

@@ -64,7 +64,9 @@ def train(
     """
     from cpbench.models.local.load import quietly
 
-    session = Session(watch or Unwatched(), stop, _ranks())
+    connected = _ranks()
+    told = watch if watch is not None and connected.first else Unwatched()  # what every rank says, one says
+    session = Session(told, stop, connected)
     with quietly():
         return _trained(config, session, synthetic)
 
@@ -75,6 +77,7 @@ def _trained(config: TrainConfig, session: Session, synthetic: Sequence[str]) ->
 
     from cpbench.training.bases import open_learner
     from cpbench.training.checkpoint import Story
+    from cpbench.training.stages import check_trainer
 
     begun = time.monotonic()
     if config.threads:
@@ -86,6 +89,7 @@ def _trained(config: TrainConfig, session: Session, synthetic: Sequence[str]) ->
     if folder.finished:
         session.watch.say(f"{folder.path} holds this training, finished")
         return folder.path
+    check_trainer(config)
     setting = Setting(config.seed, config.tag_template)
     made = [asked(found.train, stage, config, setting) for stage in config.stages]
     set_seed(config.seed)

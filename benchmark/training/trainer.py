@@ -164,22 +164,14 @@ class SpeechTrainer(Trainer):  # type: ignore[misc]
             self.data_collator.go_on(json.loads(self._resumed["augmentation"]))
 
     def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:
-        if self._sharded:
-            super()._save(output_dir, state_dict)
-        elif self.args.should_save:
+        if self.args.should_save:
             save_learned(self.model, Path(output_dir or self.args.output_dir) / WEIGHTS)
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
-        if self._sharded:
-            super()._load_from_checkpoint(resume_from_checkpoint, model)
-        else:
-            load_learned(self.model, Path(resume_from_checkpoint) / WEIGHTS)
+        load_learned(self.model, Path(resume_from_checkpoint) / WEIGHTS)
 
     def _load_best_model(self) -> None:
-        if self._sharded:
-            super()._load_best_model()
-        else:
-            load_learned(self.model, Path(str(self.state.best_model_checkpoint)) / WEIGHTS)
+        load_learned(self.model, Path(str(self.state.best_model_checkpoint)) / WEIGHTS)
 
     def _save_rng_state(self, output_dir: str) -> None:
         super()._save_rng_state(output_dir)
@@ -192,11 +184,6 @@ class SpeechTrainer(Trainer):  # type: ignore[misc]
             ),
         }
         torch.save(place, Path(output_dir) / f"{self.args.process_index}-{PLACE}")
-
-    @property
-    def _sharded(self) -> bool:
-        """Whether FSDP or DeepSpeed hold the weights in pieces, and so write and read them themselves."""
-        return bool(self.is_fsdp_enabled or self.is_deepspeed_enabled)
 
 
 def fitted(model: nn.Module, inputs: dict[str, Any]) -> dict[str, Any]:

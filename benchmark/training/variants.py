@@ -114,7 +114,12 @@ def _read(files: Sequence[str], taken: Sequence[str] = ()) -> Iterator[Item]:
     for path in files:
         stem = Path(path).stem
         seen[stem] += 1
-        yield from read_any(path, task=stem if seen[stem] == 1 else f"{stem}-{seen[stem]}")
+        try:
+            yield from read_any(path, task=stem if seen[stem] == 1 else f"{stem}-{seen[stem]}")
+        except UserError as error:
+            if path not in str(error):  # a row's own complaint: of several files, which
+                error.what = f"{path}: {error.what}"
+            raise
 
 
 def _asked_only(items: Iterable[Item], evaluation: Evaluation) -> list[Item]:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import importlib.util
 import json
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -57,3 +59,22 @@ def config(corpus: Path, tmp_path: Path) -> TrainConfig:
         conditions={"audio": 1.0, "transcript": 1.0, "tags:gold": 1.0},
         batch_size=8,
     )
+
+
+CLASSES = ["qwen2_audio", "audioflamingo3", "glmasr"]
+
+
+@pytest.fixture(scope="session")
+def tiny() -> ModuleType:
+    path = Path(__file__).parents[1] / "models" / "local" / "tiny.py"
+    spec = importlib.util.spec_from_file_location("tiny", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def bases(tiny: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("bases")
+    return {name: tiny.MAKERS[name](folder / name) for name in CLASSES}

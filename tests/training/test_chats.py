@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,29 +20,15 @@ from cpbench.models import load_model
 from cpbench.models.local import Prompts
 from cpbench.models.local.load import Source, open_checkpoint
 from cpbench.records import Generation, Item, Setting, Turn
-from cpbench.training import Stage, TrainConfig, default_config, train
+from cpbench.training import Stage, TrainConfig, checkpoint, default_config, train
+from cpbench.training.bases import Learner
 from cpbench.training.batches import IGNORED
 from cpbench.training.chats import Chats, Questions
+from cpbench.training.checkpoint import Story, save
 from cpbench.training.config import Lora
 from cpbench.training.rows import packs
 
 CLASSES = ["qwen2_audio", "audioflamingo3", "glmasr"]
-
-
-@pytest.fixture(scope="session")
-def tiny() -> ModuleType:
-    path = Path(__file__).parents[1] / "models" / "local" / "tiny.py"
-    spec = importlib.util.spec_from_file_location("tiny", path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture(scope="session")
-def bases(tiny: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    folder = tmp_path_factory.mktemp("bases")
-    return {name: tiny.MAKERS[name](folder / name) for name in CLASSES}
 
 
 def items(corpus: Path) -> list[Item]:
@@ -52,9 +37,9 @@ def items(corpus: Path) -> list[Item]:
 
 @pytest.mark.parametrize("name", CLASSES)
 def test_labels_decode_to_exactly_the_answer_and_its_end(bases: dict[str, Path], corpus: Path, name: str) -> None:
-    checkpoint = open_checkpoint(Source(str(bases[name])))
-    prompts = Prompts(checkpoint.processor, name)
-    tokenizer = checkpoint.processor.tokenizer
+    processor = open_checkpoint(Source(str(bases[name]))).processor
+    prompts = Prompts(processor, name)
+    tokenizer = processor.tokenizer
     rows = Questions(packs(items(corpus)[2:8], {"tags:gold": 1.0}, Setting(), seed=0))
     picked = [rows[index] for index in range(len(rows))]
     picked[1] = dataclasses.replace(picked[1], answer="A man's, I think: <loud>, 42!\nAnd sad.")
@@ -71,7 +56,9 @@ def test_labels_decode_to_exactly_the_answer_and_its_end(bases: dict[str, Path],
 
 
 @pytest.mark.parametrize("name", CLASSES)
-def test_it_trains_saves_loads_and_merges(bases: dict[str, Path], config: TrainConfig, name: str) -> None:
+def test_it_trains_saves_loads_and_merges(
+    bases: dict[str, Path], config: TrainConfig, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     lora = dataclasses.replace(
         config,
         base=str(bases[name]),
@@ -83,8 +70,16 @@ def test_it_trains_saves_loads_and_merges(bases: dict[str, Path], config: TrainC
         batch_size=4,
         threads=1,
     )
+    merged = Path(f"{lora.out}-merged")
+
+    def both(learner: Learner, how: TrainConfig, story: Story) -> Path:
+        """The same weights saved in both ways."""
+        apart = save(learner, how, story)
+        save(learner, dataclasses.replace(how, out=str(merged), merge=True), story)
+        return apart
+
+    monkeypatch.setattr(checkpoint, "save", both)
     folder = train(lora)
-    merged = train(dataclasses.replace(lora, out=f"{lora.out}-merged", merge=True))
     assert load_file(folder / "adapter_model.safetensors").keys() == {
         key for key in load_file(folder / "adapter_model.safetensors") if "language_model" in key and "lora_" in key
     }

@@ -1,4 +1,4 @@
-"""Two processes make the step that one makes of twice as many batches."""
+"""Two processes make the step that one makes of twice as many batches, and go on where they were ended."""
 
 from __future__ import annotations
 
@@ -50,6 +50,8 @@ def test_two_ranks_learn_what_one_learns_from_twice_the_batches(corpus: Path, tm
     first, second = (load_file(tmp_path / name / "model.safetensors") for name in ("one", "two"))
     for name, value in first.items():
         torch.testing.assert_close(second[name].float(), value.float(), atol=5e-3, rtol=5e-2, msg=name)
+    whole, again = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "again"))
+    assert again == whole
 
 
 class Said:
@@ -65,11 +67,11 @@ class Said:
 
 
 def by_two(folder: Path, corpus: Path) -> str:
-    """What `torchrun` of the command line says."""
-    launch = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "cpbench", "train")
-    files = ("--config", folder / "c.yaml", "--data", corpus, "--out", folder / "two")
+    """What `torchrun` of the command line says; the trainings of ranks.py come after it, in the same processes."""
+    launch = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
+    files = (Path(__file__).with_name("ranks.py"), folder / "c.yaml", corpus, folder)
     done = subprocess.run(
-        [sys.executable, *launch, *map(str, files), "--threads", "1"],
+        [sys.executable, *launch, *map(str, files)],
         env={**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"},
         capture_output=True,
         text=True,
@@ -77,6 +79,8 @@ def by_two(folder: Path, corpus: Path) -> str:
         timeout=300,
     )
     assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout.count("stopped 2 times, finished") == 2
+    assert done.stdout.count(str(folder / "two")) == 1  # of several ranks, one says it
     return done.stderr
 
 

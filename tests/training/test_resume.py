@@ -1,4 +1,4 @@
-"""A training that is ended at any moment goes on to the weights that it would have had."""
+"""A training that is ended at any moment goes on to the weights that it would have had; killed: test_command.py."""
 
 from __future__ import annotations
 
@@ -75,19 +75,6 @@ def whole(several: TrainConfig, tmp_path: Path) -> dict[str, Any]:
 def same(one: dict[str, Any], folder: Path) -> bool:
     other = weights(folder)
     return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
-
-
-def test_killed_again_and_again_it_ends_at_the_same_weights(
-    several: TrainConfig, whole: dict[str, Any], tmp_path: Path
-) -> None:
-    killed = dataclasses.replace(several, out=str(tmp_path / "killed"))
-    kills = [Killer(1), Killer(4), Killer(5), Killer(at="training all"), Killer(3), Killer(at="training adapter")]
-    for killer in kills:  # before anything is saved, within an epoch, at its end, between the stages, in the last one
-        with pytest.raises(Killed):
-            train(killed, killer)
-        assert not (tmp_path / "killed" / "checkpoint.json").exists()
-    assert same(whole, train(killed))
-    assert not (tmp_path / "killed" / "work").exists()
 
 
 def test_a_torn_checkpoint_is_passed_over(several: TrainConfig, whole: dict[str, Any], tmp_path: Path) -> None:

@@ -146,6 +146,7 @@ def test_an_optional_stage_without_items_is_left_out(config: TrainConfig) -> Non
         (["merge=true", "lora=null"], "nothing to merge"),
         (["llm=a/b"], "given together"),
         (["trainer.seed=1"], None),
+        (["cache=off"], None),  # which YAML reads as false
     ],
 )
 def test_settings_go_over_the_configuration(settings: list[str], says: str | None) -> None:
@@ -172,7 +173,7 @@ def test_out_of_memory_the_batch_is_split_and_the_step_stays(
 
     from cpbench.training.trainer import SpeechTrainer
 
-    one = dataclasses.replace(config, stages=(Stage("all", 2, 1e-3),), level_jitter=0.0)
+    one = dataclasses.replace(config, stages=(Stage("all", 2, 1e-3),), conditions={"audio": 1.0}, level_jitter=0.0)
     assert one.sizes is not None
     one = dataclasses.replace(one, sizes=dataclasses.replace(one.sizes, encoder={**one.sizes.encoder, "dropout": 0.0}))
     plain = train(one)
