@@ -1,5 +1,5 @@
 """How often a judge's spread of specificity between systems passes: `python tests/performance/spread.py [PACKS]`. The
-table of docs/judge-validate.md is its output for 2,000 packs a cell.
+table of docs/judge-validate.md is its output for 1,000 packs a cell.
 
 Systems' true specificities are of a beta distribution of a mean and an SD. A pack is as many wrong answers of each
 system, of items of 40 recordings that all systems share, and the spread is that of `judge validate`.
@@ -34,7 +34,7 @@ def pack(systems, wrong):
     return Table(made, items, None, system, item, nothing.astype(int), nothing, nothing, 60.0)
 
 
-def passing(systems, wrong, mean, sd, packs, seed=1):
+def passing(systems, wrong, *, mean, sd, packs, seed=1):
     """The share of packs that pass."""
     draw, empty, passed = np.random.default_rng(seed), pack(systems, wrong), 0
     for _ in range(packs):
@@ -51,9 +51,9 @@ def main(packs):
     for systems in (8, 12):
         for wrong in (110, 200, 400):
             for mean in (0.85, 0.9, 0.95):
-                shares = " | ".join(f"{passing(systems, wrong, mean, sd, packs):.2f}" for sd in SDS)
+                shares = " | ".join(f"{passing(systems, wrong, mean=mean, sd=sd, packs=packs):.2f}" for sd in SDS)
                 print(f"| {systems} | {wrong} | {mean} | {shares} |", flush=True)
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 2000)
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 1000)

@@ -106,7 +106,7 @@ def test_validity_json_has_the_keys_that_its_schema_has(found):
 
 def test_the_page_shows_verdict_criteria_and_examples(found):
     text = page(found("noisy")[0])
-    assert "<strong>FAIL</strong>" in text and text.count("<svg") == 4
+    assert '<strong><span class="verdict FAIL">FAIL</span></strong>' in text and text.count("<svg") == 4
     assert "wrong answer accepted" in text
 
 
