@@ -107,4 +107,5 @@ def _asked(judge: LoadedJudge, cases: Mapping[str, Case], log: Path | None) -> I
     with Ledger(log, Judgement, again=lambda one: one.score is None) as ledger:
         for one in judge.judge([case for key, case in cases.items() if key not in ledger]):
             ledger.append(one)
-        yield from (one for key in cases if (one := ledger.get(key)) is not None)
+        kept = (ledger.get(key) for key in cases)
+        yield from (one for one in kept if one is not None)

@@ -99,13 +99,18 @@ def beside(submission: Submission, outcomes: Sequence[Outcome], board: Path) -> 
 def _entries(board: Path, fingerprint: str) -> Iterator[tuple[str, str, Mapping[str, str]]]:
     """Each entry of a set: its folder's name, its system's, and its answers by item under its ranked condition.
 
-    They were checked when they were added, and are read as they stand.
+    They were checked when they were added, and are read as they stand. One that cannot be read any more is left out:
+    `build` names it, and no submission of others' has to wait until somebody mends it.
     """
     for path in sorted((board / "entries").glob(f"*/{SUBMISSION}")):
-        said = from_json(path.read_bytes())
-        if said["dataset"]["fingerprint"] != fingerprint:
+        try:
+            said = from_json(path.read_bytes())
+            if said["dataset"]["fingerprint"] != fingerprint:
+                continue
+            rows = [from_json(line) for line in (path.parent / PREDICTIONS).read_bytes().split(b"\n")[:-1]]
+            condition = said["generation"]["condition"]
+            answers = {row["item_id"]: plain(row["answer"]) for row in rows if row["condition"] == condition}
+            name = str(said["system"]["name"])
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             continue
-        rows = map(from_json, (path.parent / PREDICTIONS).read_bytes().split(b"\n")[:-1])
-        condition = said["generation"]["condition"]
-        answers = {row["item_id"]: plain(row["answer"]) for row in rows if row["condition"] == condition}
-        yield path.parent.name, said["system"]["name"], answers
+        yield path.parent.name, name, answers

@@ -164,8 +164,9 @@ def _about(row: Row) -> dict[str, Any]:
 def _flags(row: Row) -> list[dict[str, str]]:
     """What should be looked at: found again, and what was found when it was added."""
     now = [{"code": one.code, "what": one.what} for one in row.measured.flags]
-    then = next((one.facts.get("flags", []) for one in row.entry.events if one.what == "added"), [])
-    return now + [dict(one) for one in then if one.get("code") in _ADDED]
+    added = [one for one in row.entry.events if one.what == "added"]
+    then = [flag for one in added for flag in one.facts.get("flags", []) if flag.get("code") in _ADDED]
+    return now + [{"code": str(one["code"]), "what": str(one["what"])} for one in then]
 
 
 def _claim(entry: Entry) -> dict[str, Any]:

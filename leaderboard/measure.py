@@ -189,7 +189,7 @@ def _rows(part: Sequence[Outcome], metric: Metric) -> Array:
 
 
 def _gain(rows: tuple[Array, Array], metric: Metric, main: Sequence[Outcome]) -> tuple[Estimate, float | None] | None:
-    common = ~(np.isnan(rows[0]).any(axis=1) | np.isnan(rows[1]).any(axis=1))
+    common: npt.NDArray[np.bool_] = np.asarray(~(np.isnan(rows[0]).any(axis=1) | np.isnan(rows[1]).any(axis=1)))
     if not common.any():
         return None
     part = [one for one, ok in zip(main, common, strict=True) if ok]

@@ -96,7 +96,7 @@ def _bar(score: Mapping[str, Any], table: Mapping[str, Any], line: float | None)
     at = _points(score["value"], table)
     low = at if score["low"] is None else _points(score["low"], table)
     high = at if score["high"] is None else _points(score["high"], table)
-    return Bar(*(round(each, 2) for each in (low, high, at)), None if line is None else round(line, 2))
+    return Bar(round(low, 2), round(high, 2), round(at, 2), None if line is None else round(line, 2))
 
 
 def _cost(row: Mapping[str, Any]) -> str | None:

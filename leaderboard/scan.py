@@ -45,7 +45,7 @@ def scan(paths: Iterable[Path], loaded: Sequence[tuple[Task, Sequence[Item]]]) -
     mute = [(task, items) for task, items in loaded if not task.rights.audio_in_report]
     texts = {task.name: dict(_texts(items)) for task, items in silent}
     clips = {clip.sha256: (task.name, item.id) for task, items in mute for item in items for clip in item.clips}
-    found = []
+    found: list[Leak] = []
     for file in _files(paths):
         data = file.read_bytes()
         found += _clips(file, data, clips, mute)

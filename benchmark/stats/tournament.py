@@ -12,7 +12,7 @@ from itertools import combinations
 
 import numpy as np
 
-from cpbench.stats.clusters import Array, Value, cluster_spread, influence
+from cpbench.stats.clusters import Array, Codes, Value, cluster_spread, influence
 from cpbench.stats.paired import ALPHA, DRAWS, EXACT, SignFlip, sign_flip_p, smallest_difference, t_p
 
 _BLOCK = 512  # pairs whose flipped sums are held at once: 9,999 x 512 numbers, 41 MB
@@ -74,7 +74,7 @@ class _Apart:
 
 
 def _apart(
-    rows: Sequence[Array], value: Value, ids: Sequence[Array], pairs: Sequence[tuple[int, int]]
+    rows: Sequence[Array], value: Value, ids: Sequence[Codes], pairs: Sequence[tuple[int, int]]
 ) -> Iterator[_Apart]:
     usable = [~np.isnan(each).any(axis=1) for each in rows]
     whole = [_share(each, value) if ok.all() else None for each, ok in zip(rows, usable, strict=True)]
@@ -95,13 +95,13 @@ def _share(rows: Array, value: Value) -> Array:
     return share
 
 
-def _separate(pair: tuple[int, int], shares: Array, ids: Sequence[Array]) -> _Apart:
+def _separate(pair: tuple[int, int], shares: Array, ids: Sequence[Codes]) -> _Apart:
     difference, n = float(shares.mean()), len(shares)
     moved = shares - difference
-    sums = np.bincount(ids[0], weights=shares)
+    sums: Array = np.bincount(ids[0], weights=shares).astype(float)
     held = np.bincount(ids[0]) > 0  # a cluster whose items one of the two lacks is none of this pair's
     if len(ids) == 2:
-        spread = cluster_spread(moved, *ids)
+        spread = cluster_spread(moved, *(each.tolist() for each in ids))
         se, freedom = (None, None) if spread is None else (spread.se, spread.freedom if spread.crossed else None)
         return _Apart(*pair, difference, sums[held], n, se, freedom)
     clusters, squares = int(held.sum()), float((np.bincount(ids[0], weights=moved) ** 2).sum())
@@ -155,7 +155,7 @@ def _patterns(clusters: int, seed: int = 0) -> Array:
     return signs
 
 
-def _codes(ids: Sequence[object]) -> Array:
+def _codes(ids: Sequence[object]) -> Codes:
     """Ids as numbers from 0."""
-    codes: Array = np.unique(np.array([str(each) for each in ids]), return_inverse=True)[1].reshape(-1)
+    codes: Codes = np.unique(np.array([str(each) for each in ids]), return_inverse=True)[1].reshape(-1)
     return codes

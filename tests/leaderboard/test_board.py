@@ -82,6 +82,19 @@ def test_a_claim_is_listed_without_numbers(boards, board, dataset, tmp_path):
         claim(claimed.board, place, BY)
 
 
+@pytest.mark.parametrize(
+    "torn", [b"{", b"[]", b'{"dataset": null}', b"\xff", None], ids=["torn", "a list", "empty", "no text", "gone"]
+)
+def test_a_broken_entry_keeps_nobody_out(boards, board, dataset, torn):
+    filled = boards.fill(board, dataset, boards.Makes("first"))
+    folder = filled.entries[0].folder
+    if torn is None:
+        (folder / "predictions.jsonl").unlink()
+    else:
+        (folder / "submission.json").write_bytes(torn)
+    assert len(boards.fill(filled, dataset, boards.Makes("second", 0.5)).entries) == 2
+
+
 def test_withdrawn_entries_stay(boards, board, dataset):
     filled = boards.fill(board, dataset, boards.Makes())
     name = filled.entries[0].id
@@ -155,10 +168,10 @@ def test_what_is_no_board_is_said(tmp_path, board):
     with pytest.raises(UserError, match="not empty"):
         init_board(tmp_path / "full", title="x")
     (board.folder / "board.yaml").write_text("cpbench_board: 1\ntitle: x\ntitel: y\n")
-    with pytest.raises(UsageError, match="line 3.*titel"):
+    with pytest.raises(UsageError, match=r"line 3.*titel"):
         open_board(board.folder)
     (board.folder / "board.yaml").write_text("cpbench_board: 1\ntitle: x\nmetrics: {feelings: judge_score}\n")
-    with pytest.raises(UsageError, match="line 3.*label metric"):
+    with pytest.raises(UsageError, match=r"line 3.*label metric"):
         open_board(board.folder)
 
 
