@@ -42,7 +42,7 @@ def miniature(plan: Plan, out: Path, *, watch: Watch, workers: int = 2) -> Path:
     base = out / "base"
     if not (base / "checkpoint.json").exists():
         watch.say("training the base")
-        _train_base(corpus, base, plan, threads=workers)
+        _train_base(corpus, base, plan, watch, threads=workers)
     todo = list(jobs(plan))
     watch.stage("training and asking the variants", total=len(todo))
     for name in _side_by_side(todo, out, plan, workers):
@@ -102,7 +102,7 @@ def _do(job: Job, out: Path, plan: Plan) -> str:
         stages = tuple(dataclasses.replace(stage, epochs=stage.epochs * plan.epochs) for stage in config.stages)
         train(dataclasses.replace(config, stages=stages), synthetic=data)
     if not (run / "results.json").exists():
-        tasks = ("demo_cpqa", str(out / "corpus" / "conflict.jsonl"))
+        tasks = (str(out / "corpus" / "held_out.jsonl"), str(out / "corpus" / "conflict.jsonl"))
         asked = RunConfig(
             str(checkpoint),
             tasks,
@@ -115,10 +115,10 @@ def _do(job: Job, out: Path, plan: Plan) -> str:
     return job.name
 
 
-def _train_base(corpus: Corpus, base: Path, plan: Plan, *, threads: int) -> None:
+def _train_base(corpus: Corpus, base: Path, plan: Plan, watch: Watch, *, threads: int) -> None:
     from cpbench.training import load_config, train
 
     data = tuple(map(str, corpus.base))
     config = load_config("miniature_base", data=data, out=str(base), changes={"threads": threads})
     stages = tuple(dataclasses.replace(stage, epochs=stage.epochs * plan.base_epochs) for stage in config.stages)
-    train(dataclasses.replace(config, stages=stages), synthetic=data)
+    train(dataclasses.replace(config, stages=stages), watch, synthetic=data)

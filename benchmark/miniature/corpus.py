@@ -1,10 +1,11 @@
 """The miniature's data: synthetic speech, and the questions that each system is taught.
 
 base/speech.jsonl    the words of every clip, and what is said: the base's ears and its way to its language model
-base/text.jsonl      what is said, and what words of feeling mean: asked of transcripts, without sound
+base/text.jsonl      what is said and by whom, and what words of feeling mean: asked of transcripts, without sound
 base/tagged.jsonl    emotions, asked of transcripts with tags: a language model can read what stands in its prompt
 variants.jsonl       what the variants learn from; `generator` is null for the baseline's questions
 shuffled.jsonl       the same, with the emotions dealt out among the clips: the control that should learn nothing
+held_out.jsonl       other voices, other sentences: what every system is asked
 conflict.jsonl       held-out voices speak words of feeling in the manner of another emotion
 """
 
@@ -35,6 +36,8 @@ class Scale:
     single: int = 700  # clips of one sentence
     double: int = 1100  # of two
     feelings: int = 300  # of words of feeling, to be recognised
+    asked_single: int = 60  # held-out clips of one sentence
+    asked_double: int = 140  # of two
     conflicts: int = 120  # by held-out voices, to be asked
     seed: int = 0
 
@@ -46,6 +49,7 @@ class Corpus:
     base: tuple[Path, Path, Path]
     variants: Path
     shuffled: Path
+    held_out: Path
     conflict: Path
 
 
@@ -57,7 +61,7 @@ def make(folder: Path, scale: Scale) -> Corpus:
     names = ("base/speech.jsonl", "base/text.jsonl", "base/tagged.jsonl")
     corpus = Corpus(
         (folder / names[0], folder / names[1], folder / names[2]),
-        *(folder / f"{name}.jsonl" for name in ("variants", "shuffled", "conflict")),
+        *(folder / f"{name}.jsonl" for name in ("variants", "shuffled", "held_out", "conflict")),
     )
     if (whole := folder / "whole").exists():
         return corpus
@@ -65,6 +69,9 @@ def make(folder: Path, scale: Scale) -> Corpus:
     (path,) = build("train", folder / "train", seed=scale.seed, sizes=sizes)
     items = [taught(item) for item in formats.read("items", path, task="train")]
     spoken = list(conflicts("train", folder / "feelings", count=scale.feelings, seed=scale.seed))
+    others = Sizes(scale.asked_single, 1, scale.asked_double, 1)
+    path, _ = build("demo", folder / "held_out", seed=scale.seed + 1, sizes=others)
+    formats.write("items", formats.read("items", path, task="held_out"), corpus.held_out)
     asked = conflicts("demo", folder / "conflict", count=scale.conflicts, seed=scale.seed)
     formats.write("items", items, corpus.variants)
     formats.write("items", shuffled(items, seed=scale.seed), corpus.shuffled)
@@ -72,7 +79,7 @@ def make(folder: Path, scale: Scale) -> Corpus:
     words = [*(item for item in items if item.type is None), *(recognised(one) for one in spoken)]
     content = [item for item in items if item.type == "C"]
     formats.write("items", [*words, *content], corpus.base[0])
-    written = [in_a_screenplay(item) for item in items if item.type is not None]
+    written = [in_a_screenplay(item) for item in items]
     formats.write("items", [*written, *(in_words(one) for one in spoken)], corpus.base[1])
     formats.write("items", [item for item in items if item.type in ("DE", "CE")], corpus.base[2])
     whole.touch()

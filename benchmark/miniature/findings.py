@@ -18,7 +18,7 @@ from cpbench.records import Difference, Estimate, Outcome, Score
 from cpbench.runfolder import Run
 from cpbench.stats import cluster_interval
 
-TASK = "demo_cpqa"
+TASK = "held_out"
 METRIC = "overlap_score"
 SLICES = ("all", "C", "DE", "DG", "DS", "CE", "CG", "CS")
 ADDITIONS = (

@@ -49,16 +49,16 @@ class Plan:
     scale: Scale
     seeds: int
     base_epochs: float  # a factor on the epochs of the packaged base
-    epochs: float  # of each variant
+    epochs: float  # a factor on those of each variant
     limit: int | None = None  # of the questions that each is asked
     tuned: tuple[Tuned, ...] = ("adapter", "lora")
 
 
-FULL = Plan(Scale(), seeds=5, base_epochs=1.0, epochs=3.0)
+FULL = Plan(Scale(), seeds=5, base_epochs=1.0, epochs=1.0)
 QUICK = Plan(
-    Scale(single=200, double=300, feelings=80, conflicts=40),
+    Scale(single=200, double=300, feelings=80, asked_single=30, asked_double=40, conflicts=40),
     seeds=2,
-    base_epochs=0.5,
+    base_epochs=1.0,
     epochs=1.0,
     limit=200,
     tuned=("adapter",),
