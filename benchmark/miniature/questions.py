@@ -94,8 +94,8 @@ def percent(share: Estimate) -> Estimate:
     >>> percent(Estimate(0.25, 0.125, 0.375, 0.05, 5, 5, "t")).high
     37.5
     """
-    scaled = {key: None if (value := getattr(share, key)) is None else 100 * value for key in ("low", "high", "se")}
-    return dataclasses.replace(share, value=100 * share.value, **scaled)
+    low, high, se = (None if value is None else 100 * value for value in (share.low, share.high, share.se))
+    return dataclasses.replace(share, value=100 * share.value, low=low, high=high, se=se)
 
 
 def of_learned(found: Sequence[Learned]) -> Iterator[str]:
