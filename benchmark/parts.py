@@ -215,9 +215,11 @@ def _from_file(name: str) -> Any:
     if spec is None or spec.loader is None:
         raise UsageError("not a Python file", value=str(path))
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look their own module up there, to read annotations that are text
     try:
         spec.loader.exec_module(module)
     except Exception as error:
+        del sys.modules[spec.name]
         raise UserError(f"{path} cannot be imported: {type(error).__name__}: {error}") from error
     classes = {key: value for key, value in vars(module).items() if isinstance(value, type)}
     own = [key for key, value in classes.items() if value.__module__ == module.__name__]

@@ -68,6 +68,12 @@ def test_a_file_with_one_class_need_not_name_it_and_its_fields_are_options(here:
         load_model("./mine.py:Fixed", {"time": "2"})
 
 
+def test_a_dataclass_whose_annotations_are_text_is_a_model_too(here: Path) -> None:
+    """`from __future__ import annotations`, with which dataclasses look for their module in sys.modules."""
+    (here / "modern.py").write_text(f"from __future__ import annotations\n{WITH_OPTIONS}")
+    assert said(load_model("modern.py", {"times": "2"})) == ["sad sad"]
+
+
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
