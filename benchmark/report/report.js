@@ -178,8 +178,7 @@
       if (!place) cell.scope = "row";
       if (column.name === "question") cell.appendChild(opener(row, value));
       else if (column.name === "answer") cell.appendChild(make("span", { className: "clamp", dir: "auto", text: value || empty(row) }));
-      else if (column.name === "right") cell.appendChild(make("span", { className: value === "right" ? "yes" : value === "wrong" ? "no" : "dim",
-        text: value === "right" ? "\u2713 right" : value === "wrong" ? "\u2717 wrong" : "\u2013" }));
+      else if (column.name === "right") cell.appendChild(sign(value));
       else cell.textContent = column.number ? digits(value) : value;
       tr.appendChild(cell);
     });
@@ -189,6 +188,12 @@
     });
     tr.dataset.at = String(at);
     return tr;
+  }
+
+  function sign(value) {  // on a phone the word is there for a screen reader only
+    if (value === "unknown") return make("span", { className: "dim", text: "\u2013" });
+    return make("span", { className: value === "right" ? "yes" : "no", text: value === "right" ? "\u2713" : "\u2717" },
+      [make("span", { className: "word", text: " " + value })]);
   }
 
   function opener(row, question) {
