@@ -14,7 +14,7 @@ import re
 import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Literal
 
 from cpbench.lexicon import MARKDOWN, Term, concept_of, cue, emotions, falls_to, names_of, plain, terms_of, union
@@ -175,7 +175,7 @@ class _Place:
     group: list[_Mention]
     options: int  # how many there are
 
-    @property
+    @cached_property  # asked for every negation of the sentence
     def before(self) -> str:
         """From the mention before, or the sentence's beginning."""
         ends = [m.end for m in self.inside if m.end <= self.group[0].start]

@@ -17,6 +17,7 @@ from cpbench.leaderboard.schema import SCHEMA_VERSION, FileFacts, JudgementLine,
 
 L = TypeVar("L", PredictionLine, JudgementLine)
 LINE_LIMIT = 256 << 10  # bytes
+MEAN_ANSWER = 2000  # characters; labels are looked for in every answer, and that takes its time
 DEPTH = 20  # how deeply a submission's JSON may be nested; a judge's output schema takes six
 
 
@@ -35,6 +36,8 @@ def parse(files: Mapping[str, bytes]) -> Parsed:
     for name, facts in ((PREDICTIONS, submission.predictions), (JUDGEMENTS, submission.judgements)):
         _check_facts(name, files[name], facts)
     answers = _lines(PREDICTIONS, files[PREDICTIONS], PredictionLine)
+    if (letters := sum(len(line.answer) for line in answers)) > MEAN_ANSWER * len(answers):
+        raise Refused("too_large", f"the answers have {letters // len(answers)} characters each, on average")
     judged = _lines(JUDGEMENTS, files[JUDGEMENTS], JudgementLine)
     return Parsed(submission, answers, judged)
 
@@ -49,7 +52,7 @@ def parse_submission(data: bytes) -> Submission:
     if type(version) is int and version != SCHEMA_VERSION:
         code = "schema_old" if version < SCHEMA_VERSION else "schema_new"
         raise Refused(code, f"{SUBMISSION} is of version {version}, this cpbench reads {SCHEMA_VERSION}")
-    submission = _validated(SUBMISSION, Submission, data)
+    submission: Submission = _validated(SUBMISSION, Submission, data)
     if not data.endswith(b"\n") or data != _spelled(SUBMISSION, value) + b"\n":
         raise Refused("not_canonical", f"{SUBMISSION} is not spelled as canonical JSON with one newline at its end")
     return submission

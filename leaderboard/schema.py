@@ -11,15 +11,15 @@ JSON Schema (draft 2020-12): `cpbench leaderboard schema`, packaged as `submissi
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
 from pydantic.json_schema import models_json_schema
 
 from cpbench.records import SCORED, AnswerStatus, JudgeStatus
 
-SCHEMA_VERSION = 1
-ANSWER_LIMIT = 20_000  # characters of one answer; `submit` cuts what was cut off anyway, and refuses the rest
+SCHEMA_VERSION: Final = 1
+ANSWER_LIMIT = 8_000  # characters of one answer; `submit` cuts what was cut off anyway, and refuses the rest
 TEXT_LIMIT = 20_000  # of reasoning, a judge's words and reason
 
 # No control characters, no line separators, nothing that turns the direction of what stands beside it on a page.

@@ -264,6 +264,14 @@ def _sha(data):
     return hashlib.sha256(data).hexdigest()
 
 
+def test_answers_so_long_that_reading_them_would_take_for_ever(ground, tmp_path):
+    def lengthen(rows):
+        for row in rows:
+            row["answer"] = "not angry, " * 250
+
+    assert codes(ground.change(tmp_path / "in", answers=lengthen), ground.board) == ["too_large"]
+
+
 def test_deep_json_in_the_one_field_that_may_hold_any(ground, tmp_path):
     def bury(head):
         head["judge"]["identity"]["deep"] = json.loads("[" * 30 + "]" * 30)

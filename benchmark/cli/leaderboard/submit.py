@@ -52,8 +52,9 @@ def command(*, folder: Path, out: Path, zipped: bool, key: Path | None, as_json:
     run = load_run(folder)
     known = {name: value for name, value in _asked(run, flags).items() if value is not None}
     made = submit(run, out, about=About(**known))
-    for place in made if key else ():
-        sign(place, key)
+    if key is not None:
+        for place in made:
+            sign(place, key)
     zips = [pack(place) for place in made] if zipped else []
     if as_json:
         click.echo(json.dumps({"submissions": [str(place) for place in made], "zips": [str(path) for path in zips]}))
