@@ -28,6 +28,7 @@ from cpbench.errors import UsageError, UserError
 from cpbench.fingerprint import digest
 from cpbench.flow.ledger import write_whole
 from cpbench.flow.yaml_lines import STRICT, read_yaml
+from cpbench.judges import NOT_VALIDATED, card_line
 from cpbench.leaderboard.check import check
 from cpbench.leaderboard.codes import Finding, Refused
 from cpbench.leaderboard.datasets import DatasetCard, known, save_dataset
@@ -40,6 +41,7 @@ from cpbench.leaderboard.schema import Submission, Word
 from cpbench.metrics import find_metrics
 
 CLAIMS = "claims"
+PLAIN = re.compile(r"[A-Za-z0-9_-]{1,100}")  # a judge_id that may name a file
 About = Annotated[str, StringConstraints(max_length=5000)]
 
 
@@ -108,9 +110,9 @@ class Board:
                 return one
         raise UsageError("no such entry on this board", value=name, allowed=[one.id for one in self.entries])
 
-    @property
-    def cards(self) -> Path:
-        return self.folder / "judges"
+    def card(self, judge_id: str) -> str:
+        """The line of a judge's validity card, or "not validated": judge_id is what a stranger wrote, and no path."""
+        return card_line(judge_id, [self.folder / "judges"]) if PLAIN.fullmatch(judge_id) else NOT_VALIDATED
 
     @property
     def changed(self) -> str:

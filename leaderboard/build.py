@@ -15,7 +15,6 @@ from typing import Any, Literal
 
 from cpbench.exports import export
 from cpbench.flow.ledger import write_whole
-from cpbench.judges import card_line
 from cpbench.leaderboard.board import Board, Entry
 from cpbench.leaderboard.datasets import load_dataset
 from cpbench.leaderboard.layout import Found, layout, table_csv
@@ -86,7 +85,7 @@ def results_of(board: Board, one: Measured) -> Results:
         tag_template=said.generation.tag_template,
     )
     usage = {key: value for key, value in said.usage.model_dump().items() if isinstance(value, int | float)}
-    cards = {} if judge is None else {judge.judge_id: card_line(judge.judge_id, [board.cards])}
+    cards = {} if judge is None else {judge.judge_id: board.card(judge.judge_id)}
     sheets = {} if judge is None else {judge.judge_id: JudgeSheet(judge.name, judge.members)}
     tasks = (load_dataset(board.folder, said.dataset.fingerprint).task,)
     return Results(one.entry, model, tasks, one.scores, cards, usage, sheets=sheets, time=entry.added)

@@ -20,7 +20,7 @@ from cpbench.errors import UserError
 from cpbench.fingerprint import text_sha256
 from cpbench.flow.ledger import adapter, write_whole
 from cpbench.leaderboard.again import Asking, Pair, answers_of, items_with_texts, judged_again, open_judge
-from cpbench.leaderboard.board import Board, Entry, open_board
+from cpbench.leaderboard.board import PLAIN, Board, Entry, open_board
 from cpbench.leaderboard.history import Author, event, write_event
 from cpbench.records import Outcome
 from cpbench.stats import cluster_interval
@@ -84,7 +84,8 @@ class Drift:
 
 def anchors(board: Board, judge_id: str, *, n: int = ANCHORS, seed: int = 0) -> Anchors:
     """The judge's anchors: as they were chosen once, or chosen and written now. Raises UserError for none."""
-    path = board.folder / "anchors" / f"{text_sha256(judge_id)[:32] if '/' in judge_id else judge_id}.json"
+    name = judge_id if PLAIN.fullmatch(judge_id) else text_sha256(judge_id)
+    path = board.folder / "anchors" / f"{name}.json"
     if path.is_file():
         return _read(path, judge_id)
     pool = [(entry, one) for entry in _judged_by(board, judge_id) for one in answers_of(board, entry)[1]]

@@ -13,7 +13,7 @@ from typing import Literal
 
 import numpy as np
 
-from cpbench.judges import NOT_VALIDATED, card_line
+from cpbench.judges import NOT_VALIDATED
 from cpbench.leaderboard.board import Board, Entry
 from cpbench.leaderboard.datasets import DatasetCard, load_dataset
 from cpbench.leaderboard.measure import Broken, Column, Gain, Measured, ground_words
@@ -125,7 +125,7 @@ def _table(board: Board, fingerprint: str, judge_id: str | None, group: Sequence
         for one in group
     ]
     judge = group[0].submission.judge if judge_id is not None else None
-    line = "" if judge_id is None else card_line(judge_id, [board.cards])
+    line = "" if judge_id is None else board.card(judge_id)
     split = group[0].submission.dataset.split
     return Table(dataset, split, judge, _said(judge, line), metric, tuple(_ordered(rows, metric)), ranking)
 

@@ -156,7 +156,7 @@ def board(folder: Path, *cards: DatasetCard, title="A board of tests") -> Board:
 def fill(made: Board, dataset: DatasetCard, *entries: Makes, by: Author = BY) -> Board:
     """Add submissions, a minute apart."""
     for makes in entries:
-        place = made.folder.parent / "incoming" / f"{makes.name}-{makes.seed}"
+        place = made.folder.parent / "incoming" / str(len(made.entries))
         minute = f"2026-01-01T00:{len(made.entries):02}:00Z"
         made = add(made, write(place, dataset, makes), Author(by.by, by.why, minute)).board
     return made

@@ -232,6 +232,35 @@ def test_no_text_of_a_closed_set_is_in_any_output(boards, tmp_path):
     assert sorted(leak.what for leak in found) == ["question", "reference", "transcript"]
 
 
+def test_no_name_of_theirs_leads_out_of_the_site(boards, dataset, tmp_path):
+    """Names, organisations and a judge_id that are paths: what is written stays below the site, what is read below the
+    board."""
+    outside = tmp_path / "outside.json"
+    outside.write_text("{}")
+    judge = boards.JUDGE.model_copy(update={"judge_id": "../../outside"})
+    made = boards.fill(
+        boards.board(tmp_path / "board", dataset),
+        dataset,
+        boards.Makes("../../../evil", judged=True, judge=judge, system={"organisation": "../.."}),
+        boards.Makes("/etc/passwd", 0.5, system={"organisation": "C:\\nul"}),
+    )
+    found = build(made, tmp_path / "site", jobs=1)
+    site = (tmp_path / "site").resolve()
+    assert all(path.resolve().is_relative_to(site) for path in found.paths)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["board", "incoming", "outside.json", "site"]
+    assert found.made["tables"][1]["judge"]["validity"] == "not validated"
+
+
+def test_a_validated_judge_shows_its_card(boards, dataset, tmp_path):
+    from cpbench.judges import Card, write_card
+
+    made = boards.fill(boards.board(tmp_path / "board", dataset), dataset, boards.Makes("a", judged=True))
+    write_card(Card("judge-of-tests", "PASS", ("DE",), ("en",)), made.folder / "judges")
+    table = build(made, tmp_path / "site", jobs=1).made["tables"][1]
+    assert (table["judge"]["validity"], table["judge"]["validated"]) == ("PASS: DE; en", True)
+    assert "judge: PASS: DE; en" in (tmp_path / "site" / "index.html").read_text()
+
+
 def test_every_row_has_the_same_keys(built):
     keys = {frozenset(row) for table in built.made["tables"] for row in table["rows"]}
     assert len(keys) == 1
