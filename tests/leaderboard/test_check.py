@@ -6,6 +6,7 @@ import json
 import os
 import stat
 import zipfile
+from pathlib import Path
 
 import pytest
 
@@ -333,3 +334,8 @@ def test_checking_changes_nothing(ground, tmp_path):
     for code, tamper in TAMPERED.items():
         examine(tamper(ground, tmp_path / code), ground.board)
     assert {path: path.stat().st_mtime_ns for path in ground.board.rglob("*")} == before
+
+
+def test_the_docs_hold_the_list_of_codes():
+    docs = (Path(__file__).parents[2] / "docs" / "submissions.md").read_text(encoding="utf-8")
+    assert table(REFUSALS) in docs and table(FLAGS) in docs
