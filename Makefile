@@ -8,7 +8,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 TORCH := $(shell sed -n 's/^torch==//p' constraints.txt)
 
-.PHONY: demo test install lint perf demo-checkpoint miniature example-board clean
+.PHONY: demo test install lint perf demo-checkpoint demo-pack miniature example-board clean
 
 demo: $(VENV)/.installed
 	$(BIN)/cpbench run --model demo --out runs/demo $(DEMO_FLAGS)
@@ -45,6 +45,13 @@ miniature: $(VENV)/.installed
 # Makes the packaged example board again; RUNS="NAME=FOLDER ..." adds runs of --tasks demo that are there already.
 example-board: $(VENV)/.installed
 	$(BIN)/python -m cpbench.leaderboard.example.make --out leaderboard/example $(RUNS)
+
+# The packaged pack on which judges are validated: the answers of eight systems or more of three families to the demo,
+# RUNS="runs/a runs/b ...", each made by `cpbench run --tasks demo`. Text only, gzipped, and under 3 MB.
+demo-pack: $(VENV)/.installed
+	@test -n "$(RUNS)" || { echo 'make demo-pack RUNS="runs/a runs/b ..."; docs/judge-validate.md says how the systems are made'; exit 1; }
+	$(BIN)/cpbench judge pack $(RUNS) --out judges/validity/packs/demo --compress
+	@test $$(cat judges/validity/packs/demo/* | wc -c) -lt 3000000 || { echo "the pack is larger than 3 MB"; exit 1; }
 
 perf: $(VENV)/.tested
 	$(BIN)/python -m pytest -m performance tests/performance

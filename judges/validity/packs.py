@@ -4,14 +4,18 @@
          items.jsonl    the items, of each of which the label is known
          answers.jsonl  {system, prediction}, of every system to every item
 
+The two files may lie there gzipped (`items.jsonl.gz`): a pack is what they say, and its id is the same.
+
 A pack is split by recording into two halves: `dev`, on which a judge's prompt may be improved, and `gate`, which is to
 be looked at once.
 """
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
+import zlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -34,6 +38,7 @@ Part = Literal["dev", "gate", "all"]
 Key = tuple[str, str]  # task, item id
 VERSION = 1
 DEMO = "demo"
+FILES = ("items.jsonl", "answers.jsonl")
 
 
 @dataclass(frozen=True)
@@ -136,13 +141,18 @@ def make_pack(runs: Sequence[Run], *, seed: int = 0, thresholds: Thresholds | No
     return replace(pack, systems=_marked(pack))
 
 
-def write_pack(pack: Pack, folder: Path) -> Path:
-    """Write a pack's folder, and return it. Raises UserError for a folder that holds something else."""
+def write_pack(pack: Pack, folder: Path, *, compress: bool = False) -> Path:
+    """Write a pack's folder, gzipped if asked for, and return it.
+
+    Raises UserError for a folder that holds something else.
+    """
     if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not (folder / "pack.json").is_file())):
         raise UserError("this is not the folder of a pack:", value=str(folder), mend="another --out")
     items, answers = _lines(pack.items), _lines(_answered(pack))
-    write_whole(folder / "items.jsonl", items)
-    write_whole(folder / "answers.jsonl", answers)
+    for name, data in zip(FILES, (items, answers), strict=True):
+        plain, packed = folder / name, folder / f"{name}.gz"
+        write_whole(packed if compress else plain, gzip.compress(data, 9, mtime=0) if compress else data)
+        (plain if compress else packed).unlink(missing_ok=True)
     write_json(folder / "pack.json", _head(pack, items, answers))
     return folder
 
@@ -155,7 +165,7 @@ def read_pack(place: str | Path) -> Pack:
     folder = _folder(place)
     try:
         head = json.loads((folder / "pack.json").read_bytes())
-        held = {name: (folder / name).read_bytes() for name in ("items.jsonl", "answers.jsonl")}
+        held = {name: _unpacked(folder / name) for name in FILES}
     except OSError as error:
         raise UserError(
             f"not a pack ({Path(error.filename).name} cannot be read):", value=str(place), mend="cpbench judge pack"
@@ -178,6 +188,17 @@ def read_pack(place: str | Path) -> Pack:
         head["seed"],
         adapter(Thresholds).validate_python(head["thresholds"]),
     )
+
+
+def _unpacked(path: Path) -> bytes:
+    """A file's bytes, or those of the gzipped one beside it. Raises OSError, as for one that is no gzip file."""
+    packed = path.with_name(f"{path.name}.gz")
+    if path.is_file() or not packed.is_file():
+        return path.read_bytes()
+    try:
+        return gzip.decompress(packed.read_bytes())
+    except (EOFError, zlib.error) as error:
+        raise OSError(0, str(error), str(packed)) from None
 
 
 def _folder(place: str | Path) -> Path:

@@ -47,8 +47,8 @@ def test_the_card_stands_beside_the_judges_scores(cpbench, pack, items_file):
     assert packed.returncode == 0 and "r does not: a null baseline" in packed.stdout
 
 
-def test_without_a_ground_or_with_an_unknown_pack_it_says_so(cpbench):
-    assert cpbench("judge", "validate", "--judge", "simulated:oracle").returncode == 2
+def test_with_two_grounds_or_an_unknown_pack_it_says_so(cpbench, pack):
+    assert cpbench("judge", "validate", "r", "--judge", "simulated:oracle", "--pack", pack).returncode == 2
     missing = cpbench("judge", "validate", "--judge", "simulated:oracle", "--pack", "nowhere")
     assert missing.returncode == 1 and "not a pack" in missing.stderr
 

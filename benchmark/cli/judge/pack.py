@@ -11,8 +11,9 @@ import click
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN...")
 @click.option("--out", required=True, type=click.Path(path_type=Path), metavar="DIR", help="The folder of the pack.")
 @click.option("--seed", type=int, default=0, help="Of the split by recording, the probes and the repeats. Default: 0.")
+@click.option("--compress", is_flag=True, help="Gzip the items and the answers.")
 @click.option("--json", "as_json", is_flag=True, help="Print pack.json.")
-def command(runs: tuple[Path, ...], out: Path, seed: int, as_json: bool) -> None:
+def command(*, runs: tuple[Path, ...], out: Path, seed: int, compress: bool, as_json: bool) -> None:
     """Make a pack: the items of some runs whose label is known, and what each run's model answered.
 
     The runs are of the same data, asked in the same words; eight systems of three families or more, each with 110 wrong
@@ -26,7 +27,7 @@ def command(runs: tuple[Path, ...], out: Path, seed: int, as_json: bool) -> None
     from cpbench.runfolder import load_run
 
     pack = make_pack([load_run(run) for run in runs], seed=seed)
-    write_pack(pack, out)
+    write_pack(pack, out, compress=compress)
     if as_json:
         click.echo((out / "pack.json").read_text(encoding="utf-8"), nl=False)
         return

@@ -27,7 +27,7 @@ EXIT = {"PASS": 0, "FAIL": 3, "INSUFFICIENT": 4}
 @click.option("--baseline", metavar="SPEC", help="A judge to compare with, on identical answers.")
 @click.option("--baseline-prompt", metavar="NAME|FILE", help="The baseline's prompt. Default: as --judge-prompt.")
 @click.option("-B", "baseline_options", multiple=True, metavar="KEY=VALUE", help="An option of the baseline.")
-@click.option("--pack", "pack", metavar="DIR", help="A pack, or `demo`. Default: one of the runs that are given.")
+@click.option("--pack", "pack", metavar="DIR", help="A pack. Default: one of the runs that are given, or else `demo`.")
 @click.option("--humans", multiple=True, type=click.Path(path_type=Path), metavar="FILE", help="Human ratings.")
 @click.option("--sample", type=click.Path(path_type=Path), metavar="FILE", help="The sample.json of the ratings.")
 @click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Default: runs/validity/ and a name.")
@@ -46,7 +46,7 @@ def command(*, as_json: bool, dry_run: bool, dev: bool, **flags: Any) -> None:
     Exit codes: 0 PASS, 3 FAIL, 4 INSUFFICIENT or NOT A JUDGE. See docs/judge-validate.md.
 
     \b
-      cpbench judge validate --judge simulated:noisy --pack demo
+      cpbench judge validate --judge simulated:noisy
       cpbench judge validate --judge openai/NAME --judge-prompt mine.yaml --pack packs/emotion --dev
       cpbench judge validate --judge openai/NAME --pack packs/emotion --humans ratings.csv
     """
@@ -78,13 +78,13 @@ def command(*, as_json: bool, dry_run: bool, dev: bool, **flags: Any) -> None:
 def _ground(flags: Mapping[str, Any]) -> tuple[Pack, list[Judgement]]:
     """The pack, and the judgements that its runs paid for already."""
     from cpbench.errors import UsageError
-    from cpbench.judges.validity.packs import make_pack, read_pack
+    from cpbench.judges.validity.packs import DEMO, make_pack, read_pack
     from cpbench.runfolder import load_run
 
-    if (flags["pack"] is None) == (not flags["runs"]):
-        raise UsageError("either --pack DIR or runs", mend="--pack demo")
-    if flags["pack"] is not None:
-        return read_pack(flags["pack"]), []
+    if flags["pack"] is not None and flags["runs"]:
+        raise UsageError("either --pack DIR or runs")
+    if not flags["runs"]:
+        return read_pack(flags["pack"] or DEMO), []
     runs = [load_run(run) for run in flags["runs"]]
     return make_pack(runs), [one for run in runs for one in run.judgements]
 

@@ -121,3 +121,17 @@ def test_an_echo_repeats_its_question():
 def test_few_wrong_answers_are_said(tmp_path):
     (warning,) = ground.make(systems=2, items=100, recordings=10).warnings(())
     assert "110 wrong answers" in warning and "s0 0" in warning
+
+
+def test_a_gzipped_pack_is_the_same_pack_and_the_same_bytes_each_time(tmp_path):
+    pack = ground.make(systems=2, items=20, recordings=10)
+    folder = write_pack(pack, tmp_path / "pack", compress=True)
+    assert sorted(path.name for path in folder.iterdir()) == ["answers.jsonl.gz", "items.jsonl.gz", "pack.json"]
+    assert read_pack(folder) == pack and read_pack(folder).pack_id == pack.pack_id
+    first = (folder / "answers.jsonl.gz").read_bytes()
+    assert write_pack(pack, folder, compress=True) == folder and (folder / "answers.jsonl.gz").read_bytes() == first
+    (folder / "answers.jsonl.gz").write_bytes(first[:-20])
+    with pytest.raises(UserError, match="not a pack"):
+        read_pack(folder)
+    assert read_pack(write_pack(pack, folder)) == pack  # plain again, and nothing gzipped is left beside it
+    assert sorted(path.name for path in folder.iterdir()) == ["answers.jsonl", "items.jsonl", "pack.json"]
