@@ -9,6 +9,7 @@ from click.testing import CliRunner
 
 from cpbench.cli.report import command
 from cpbench.errors import UserError
+from cpbench.leaderboard.scan import scan
 from cpbench.records import Rights
 from cpbench.report import clips as clips_module
 from cpbench.report import rows, write_report
@@ -61,7 +62,7 @@ def test_what_it_was_measured_on_and_by_whom_is_said(scored):
 
 def test_texts_and_clips_of_a_task_whose_rights_forbid_them_are_not_there(tmp_path):
     def secret(field, at):
-        return f"geheim-{field}-{at}-geheim"
+        return f"geheim {field} {at} geheim"
 
     closed = made.task("closed", Rights("closed"))
     both = [
@@ -78,8 +79,10 @@ def test_texts_and_clips_of_a_task_whose_rights_forbid_them_are_not_there(tmp_pa
         "raw",
         "error",
     }  # of the open task, whose answers say the same
-    found = set(re.findall(r"geheim-(\w+)-", page))
+    found = set(re.findall(r"geheim (\w+) ", page))
     assert not found - kept
+    assert scan([run.folder / "report.html", run.folder / "clips"], run.loaded) == []
+    assert {leak.what for leak in scan([run.folder / "items.jsonl"], run.loaded)} >= {"question", "transcript"}
     data = data_of(page)
     of_closed = [row for row in data["answers"] if data["items"][row["item"]]["task"] == "closed"]
     assert len(of_closed) == 12
