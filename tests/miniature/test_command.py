@@ -18,7 +18,12 @@ from cpbench.miniature import plan
 from cpbench.miniature.corpus import Scale
 
 LITTLE = plan.Plan(
-    Scale(single=4, double=4, feelings=3, asked_single=2, asked_double=2, conflicts=3), 1, base_epochs=0.02, epochs=0.05, limit=7, tuned=("adapter",)
+    Scale(single=4, double=4, feelings=3, asked_single=2, asked_double=2, conflicts=3),
+    1,
+    base_epochs=0.02,
+    epochs=0.05,
+    limit=7,
+    tuned=("adapter",),
 )
 
 
