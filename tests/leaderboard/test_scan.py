@@ -69,3 +69,32 @@ def test_a_clip_is_found_by_its_bytes_and_sound_within_a_page(out):
     out("page.html", '<audio src="data:audio/wav;base64,AAAA">')
     found = scan([place], [(CLOSED, [dataclasses.replace(ITEM, clips=(clip,))])])
     assert [leak.what for leak in found] == ["audio", "clip"]
+
+
+def test_nothing_of_a_closed_set_is_in_any_public_output_of_a_run(ground_of, tmp_path):
+    """From a judged run on: its report, every export, the submission, the board, its site. The run has it all."""
+    from cpbench.evaluate import score
+    from cpbench.exports import default_name, export, formats
+    from cpbench.leaderboard.board import add, init_board
+    from cpbench.leaderboard.build import build
+    from cpbench.leaderboard.history import Author
+    from cpbench.report import write_report
+
+    ground = ground_of(rights=Rights("all rights reserved", third_party_api=True))
+    run = score(ground.run)
+    out = tmp_path / "public"
+    out.mkdir()
+    for name in formats():
+        results = dataclasses.replace(run.results, time="2026-01-01T00:00:00+00:00")
+        export(name, results, out / default_name(name))
+    board = init_board(out / "board", title="x")
+    for path in (ground.board / "datasets").iterdir():
+        (board.folder / "datasets" / path.name).write_bytes(path.read_bytes())
+    build(add(board, ground.folder, Author("x")).board, out / "site", jobs=1)
+    write_report(run)
+    public = [out, ground.folder, run.folder / "report.html", run.folder / "results.json"]
+    assert [str(leak) for leak in scan(public, run.loaded)] == []
+    assert {leak.what for leak in scan([run.folder / "items.jsonl"], run.loaded)} >= {"question", "reference"}
+    written = "".join(path.read_text(errors="ignore") for path in out.rglob("*") if path.is_file())
+    assert "thought 3" not in written and "points" in (run.folder / "judgements.jsonl").read_text()
+    assert "gave 4 points" not in written + (run.folder / "report.html").read_text()
