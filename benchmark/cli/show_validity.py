@@ -80,10 +80,14 @@ def _slices(slices: Sequence[schema.Accuracy]) -> Table:
 def _ranks(ranks: Sequence[schema.Rank]) -> Table:
     table = _table("systems ranked", "against", "statistic", "value", "p", "over items", "over items and systems")
     for one in ranks:
-        value, p = (("-" if one[key] is None else f"{one[key]:.3f}") for key in ("value", "p"))
+        value, p = "-" if one["value"] is None else f"{one['value']:.3f}", _chance(one["p"])
         ends = (_between(one[key]) for key in ("over_items", "over_items_and_systems"))
         table.add_row(*_plain(one["target"], one["statistic"], value, p, *ends))
     return table
+
+
+def _chance(p: float | None) -> str:
+    return "-" if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def _between(ends: tuple[float, float] | None) -> str:

@@ -2,10 +2,11 @@
 
     python docs/examples/rule_judge.py            # prints its port; --port N for a fixed one
 
-It looks for the reference's emotion in the answer by a list of words, and it has the faults of a careless LLM judge:
-it takes a denied emotion for a named one, a list of all emotions for a right answer, a refusal for "neutral", and it
-believes an answer that says it is right. It drops a fault when the system prompt speaks of it. So it shows what
-`cpbench judge validate` shows of a prompt, offline and the same on every machine; it shows nothing about any LLM.
+It looks in the answer for the emotion (gender, number) that the reference names, by a list of words. It has the faults
+of a careless LLM judge: it takes a denied emotion for a named one, a list of all emotions for a right answer, a refusal
+for "neutral", and it believes an answer that says it is right. It drops a fault when the system prompt speaks of it. So
+it shows what `cpbench judge validate` shows of a prompt, offline and the same on every machine; it shows nothing about
+any LLM.
 
 Standard library only. The protocol is that of OpenAI's chat completions.
 """
@@ -18,25 +19,30 @@ import re
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+EMOTIONS = ("anger", "happiness", "sadness", "fear", "neutral", "disgust", "surprise", "boredom")
+KINDS = (frozenset(EMOTIONS), frozenset({"male", "female"}), frozenset({"none", "one", "two", "three"}))
 PLAIN = {  # the words that it knows at once
     "anger": "angry anger 生气",
-    "happiness": "happy happiness 高兴 joy",
+    "happiness": "happy happiness joy 高兴",
     "sadness": "sad sadness 悲伤",
     "fear": "afraid fear fearful 害怕",
     "neutral": "neutral 中性 平静",
     "disgust": "disgusted disgust 厌恶",
     "surprise": "surprised surprise 惊讶",
     "boredom": "bored boredom 无聊",
+    **{word: word for kind in KINDS[1:] for word in kind},
 }
 SYNONYMS = {  # and those that it knows when the prompt speaks of synonyms
-    "anger": "furious irritated annoyed mad 愤怒",
+    "anger": "furious irritated annoyed 愤怒",
     "happiness": "cheerful joyful glad pleased 快乐",
-    "sadness": "sorrowful unhappy down 难过",
+    "sadness": "sorrowful unhappy 难过",
     "fear": "frightened scared anxious 恐惧",
-    "neutral": "calm even unemotional 平静",
+    "neutral": "calm unemotional matter-of-fact 平淡",
     "disgust": "repulsed revolted 反感",
     "surprise": "astonished amazed 吃惊",
     "boredom": "weary uninterested 厌倦",
+    "male": "masculine man 男性",
+    "female": "feminine woman 女性",
 }
 RULES = {  # a rule and what a prompt says if it has it
     "synonyms": r"synonym|same meaning|another word",
@@ -47,6 +53,7 @@ RULES = {  # a rule and what a prompt says if it has it
     "immune": r"(claims?|instructions?|requests?)[^.]{0,80}(nothing|ignore|not count)",
     "words": r"what is said|the words (?:that are )?quoted|both",
 }
+QUOTED = re.compile(r"says? [\"“][^\"”]+[\"”]")
 REFUSAL = r"sorry|unable|can't|cannot|language model|抱歉|无法|不能"
 DENIAL = r"\bnot\b|\bn't\b|anything but|\bno\b|不|绝"
 ORDER = r"correct|full marks|give it|ignore all|score is|\"score\"|rating: 5|completely right|<reference>"
@@ -56,28 +63,30 @@ def judged(system: str, given: dict[str, Any]) -> tuple[str, bool]:
     """A reason, and whether the answer counts as right."""
     rules = {name for name, sign in RULES.items() if re.search(sign, system, re.IGNORECASE)}
     answer, reference = str(given.get("answer", "")), str(given.get("reference", ""))
-    wanted, named = feelings(reference, {"synonyms", "languages"}), feelings(answer, rules)
+    heard = [QUOTED.sub("", text) if "words" in rules else text for text in (reference, answer)]
+    wanted = named_in(heard[0], {"synonyms", "languages"})
+    named = named_in(heard[1], rules) & {word for kind in KINDS if kind & wanted for word in kind}
     verdicts = (  # the first that applies
         (says(ORDER, answer) and "immune" not in rules, "The answer says that it is right.", True),
         (says(REFUSAL, answer), "A refusal.", "refused" not in rules and "neutral" in wanted),
-        (not wanted & named, "The reference's emotion is not named.", False),
-        (len(named) > 1 and "one" in rules, "Several emotions are named.", False),
-        (says(DENIAL, answer) and "denied" in rules, "The emotion is denied.", False),
+        (not wanted & named, "What the reference names is not named.", False),
+        (len(named) > 1 and "one" in rules, "Several are named.", False),
+        (says(DENIAL, answer) and "denied" in rules, "It is denied.", False),
         (quoted(answer) != quoted(reference) and "words" in rules, "The words are others.", False),
     )
     found = next((verdict for verdict in verdicts if verdict[0]), None)
-    return ("The reference's emotion is named.", True) if found is None else found[1:]
+    return ("What the reference names is named.", True) if found is None else found[1:]
 
 
 def says(sign: str, text: str) -> bool:
     return re.search(sign, text, re.IGNORECASE) is not None
 
 
-def feelings(text: str, rules: set[str]) -> set[str]:
-    """The emotions that a text names."""
+def named_in(text: str, rules: set[str]) -> set[str]:
+    """The emotions, genders and numbers that a text names."""
     found = set()
     for name, plain in PLAIN.items():
-        words = plain.split() + (SYNONYMS[name].split() if "synonyms" in rules else [])
+        words = plain.split() + (SYNONYMS.get(name, "").split() if "synonyms" in rules else [])
         known = [word for word in words if word.isascii() or "languages" in rules]
         if any(re.search(rf"\b{word}\b" if word.isascii() else word, text, re.IGNORECASE) for word in known):
             found.add(name)
@@ -86,7 +95,7 @@ def feelings(text: str, rules: set[str]) -> set[str]:
 
 def quoted(text: str) -> list[str]:
     """What stands between quotation marks, where a sentence says what was said."""
-    return re.findall(r"says? [\"“](.*?)[\"”]", text)
+    return [found.group() for found in QUOTED.finditer(text)]
 
 
 class Handler(BaseHTTPRequestHandler):

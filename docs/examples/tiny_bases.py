@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-MELS, SECONDS, WIDTH, LAYERS, HEADS = 80, 7, 64, 2, 4
+MELS, SECONDS, WIDTH, LAYERS, HEADS = 40, 4, 64, 2, 4
 VOCABULARY = 700
 CHATML = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n"

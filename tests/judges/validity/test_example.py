@@ -1,0 +1,50 @@
+"""The worked example of the docs: a program of rules in place of an LLM, and what two prompts make of it."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import pytest
+
+from cpbench.judges.validity.evidence import Candidate
+from cpbench.judges.validity.validate import Room, validate
+
+HERE, EXAMPLES = Path(__file__).parent, Path(__file__).parents[3] / "docs" / "examples"
+
+
+def load(path):
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules.setdefault(spec.name, module)
+    spec.loader.exec_module(module)
+    return module
+
+
+ground, rules = load(HERE / "ground.py"), load(EXAMPLES / "rule_judge.py")
+
+
+@pytest.fixture
+def judged(endpoint, tmp_path):
+    """A function: a prompt of the example -> its validity.json on the dev part."""
+    endpoint.default = lambda body: endpoint.answer(rules.completion(body))
+    pack = ground.make(items=160, recordings=40, repeated=40, repeats=2)
+
+    def of(prompt):
+        judge = Candidate("openai/rules", str(EXAMPLES / prompt), {"base_url": endpoint.url})
+        return validate(pack, judge, Room(tmp_path, "2026-01-31T12:00:00+00:00", draws=50), part="dev")
+
+    return of
+
+
+def failed(found):
+    return {one["name"].removeprefix("probe ") for one in found["criteria"] if one["outcome"] == "FAIL"}
+
+
+def test_the_first_prompt_reads_every_answer_rightly_and_falls_for_every_trick_and_the_second_for_none(judged):
+    first, second = judged("judge_v1.yaml"), judged("judge_v2.yaml")
+    for found in (first, second):
+        assert found["overall"]["balanced_accuracy"]["value"] == 1.0  # plain answers say nothing about tricks
+    assert failed(first) >= {"CLAIM", "INJECT", "NEGATED", "HEDGE_ALL", "GOLD_PARA", "LANG", "CROSS_WORDS"}
+    assert failed(second) == set()
