@@ -135,6 +135,7 @@ def _row(row: Row, table: Table, best: Row | None) -> dict[str, Any]:
         "gains": [{"condition": one.condition, "p": one.p, **_estimate(one.estimate)} for one in row.gains],
         "condition": said.generation.condition,
         "statuses": dict(row.measured.statuses),
+        "signer": next((one.facts.get("signer") for one in row.entry.events if one.what == "added"), None),
         "flags": _flags(row),
         "usage": {key: value for key, value in said.usage.model_dump().items() if value is not None},
         "about": _about(row),

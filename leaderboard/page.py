@@ -129,6 +129,8 @@ def _facts(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for name in ("revision", "license", "backbone"):
         if name in about:
             yield name, about[name]
+    if row["signer"]:
+        yield "signed by", row["signer"]
     yield "condition", row["condition"]
     yield "runs", f"{about['attempted_runs']}; handed in: {about['selection_rule']}"
     for name, values in (("seeds", about["seeds"]), ("parameters", _pairs(about["parameters"]))):

@@ -261,6 +261,19 @@ def test_a_validated_judge_shows_its_card(boards, dataset, tmp_path):
     assert "judge: PASS: DE; en" in (tmp_path / "site" / "index.html").read_text()
 
 
+def test_who_signed_an_entry_is_shown(boards, dataset, tmp_path):
+    from cpbench.leaderboard.history import event, write_event
+
+    made = boards.fill(boards.board(tmp_path / "board", dataset), dataset, boards.Makes("a"))
+    (line,) = made.history
+    (made.folder / "history.jsonl").write_text("")
+    by = Author(line.by, None, line.when)
+    write_event(made.folder, event("added", by, entry=line.entry, facts={"flags": [], "signer": "somebody@lab.org"}))
+    found = build(open_board(made.folder), tmp_path / "site", jobs=1)
+    assert found.made["tables"][0]["rows"][0]["signer"] == "somebody@lab.org"
+    assert "<dt>signed by</dt><dd>somebody@lab.org</dd>" in (tmp_path / "site" / "index.html").read_text()
+
+
 def test_every_row_has_the_same_keys(built):
     keys = {frozenset(row) for table in built.made["tables"] for row in table["rows"]}
     assert len(keys) == 1
