@@ -143,7 +143,9 @@ def _couple(held: Panel, recordings: Sequence[object], a: int, b: int) -> schema
     return {
         "annotators": (held.annotators[a], held.annotators[b]),
         "answers": len(shared),
-        "quadratic_kappa": _kappa(np.stack([one, other]), [recordings[at] for at in shared.tolist()]) if len(shared) else None,
+        "quadratic_kappa": _kappa(np.stack([one, other]), [recordings[at] for at in shared.tolist()])
+        if len(shared)
+        else None,
         "equal": float((one == other).mean()) if len(shared) else None,
         "bias": float((one - other).mean()) if len(shared) else None,
     }
