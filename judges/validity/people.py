@@ -126,9 +126,9 @@ def among(held: Panel, recordings: Sequence[object]) -> schema.Between | None:
     if not len(answer):
         return None
     pairs = np.stack([held.ratings[first[pair], answer], held.ratings[second[pair], answer]])
-    found = _between(pairs, [recordings[at] for at in answer.tolist()])
+    found = _between(pairs, [recordings[int(at)] for at in answer])
     rated = np.flatnonzero(held.rated)
-    given, owners = held.ratings[:, rated], [recordings[at] for at in rated.tolist()]
+    given, owners = held.ratings[:, rated], [recordings[int(at)] for at in rated]
     return {**found, "ac2": _ac2(given, owners), "alpha": _alpha(given, owners)}
 
 
@@ -143,7 +143,7 @@ def _couple(held: Panel, recordings: Sequence[object], a: int, b: int) -> schema
     return {
         "annotators": (held.annotators[a], held.annotators[b]),
         "answers": len(shared),
-        "quadratic_kappa": _kappa(np.stack([one, other]), [recordings[at] for at in shared.tolist()])
+        "quadratic_kappa": _kappa(np.stack([one, other]), [recordings[int(at)] for at in shared])
         if len(shared)
         else None,
         "equal": float((one == other).mean()) if len(shared) else None,

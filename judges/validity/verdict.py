@@ -14,6 +14,7 @@ from cpbench.judges.validity.schema import CriterionFacts, Outcome
 from cpbench.judges.validity.thresholds import Thresholds
 
 LEVEL, Z = 0.95, 1.645  # of the one-sided bounds of probes
+CONTEXTUAL = ("C", "CE", "CG", "CS")  # what only the CROSS probes and people speak to
 NEAR = 0.002  # from the threshold: no sample of a sensible size decides
 
 
@@ -54,12 +55,16 @@ def with_verdict(one: schema.Accuracy, thresholds: Thresholds) -> schema.Accurac
 def covers(
     verdict: Outcome, by_type: Sequence[schema.Accuracy], by_language: Sequence[schema.Accuracy]
 ) -> schema.Covers:
-    """What a verdict holds for: a PASS for types and languages that pass alone, any other for all measured."""
+    """What a verdict holds for: a PASS for types and languages that pass alone, any other for all measured.
+
+    Labels certify direct questions only: of a contextual one they are a part of the truth, whatever they say there.
+    """
 
     def named(slices: Sequence[schema.Accuracy]) -> list[str]:
         return [one["name"] for one in slices if verdict != "PASS" or one["verdict"] == "PASS"]
 
-    return {"types": named(by_type), "languages": named(by_language), "scale": "right or wrong, by the label"}
+    types = [name for name in named(by_type) if verdict != "PASS" or name not in CONTEXTUAL]
+    return {"types": types, "languages": named(by_language), "scale": "right or wrong, by the label"}
 
 
 def _criterion(name: str, outcome: Outcome, reason: str, needs: str | None = None) -> CriterionFacts:
