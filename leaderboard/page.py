@@ -108,7 +108,7 @@ def _cost(row: Mapping[str, Any]) -> str | None:
     if "output_tokens" in usage:
         parts.append(f"{usage['output_tokens']:,} tokens out")
     if "items_per_second" in usage:
-        parts.append(f"{usage['items_per_second']:.3g} items/s")
+        parts.append(f"{rounded(usage['items_per_second'])} items/s")
     return ", ".join(parts) or None
 
 
@@ -145,3 +145,12 @@ def _facts(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _pairs(values: Mapping[str, Any]) -> Sequence[str]:
     return [f"{key} = {value}" for key, value in values.items()]
+
+
+def rounded(value: float) -> str:
+    """Three digits of a number, without an exponent.
+
+    >>> rounded(22934.0), rounded(8.214)
+    ('22,900', '8.21')
+    """
+    return f"{float(f'{value:.3g}'):,.10g}"

@@ -21,8 +21,8 @@ from pathlib import Path
 
 TITLE = "An example: the packaged demo"
 ABOUT = (
-    "Synthetic speech, a model of two million parameters, and a judge that is simulated: this board shows what a board "
-    "looks like, and nothing about any model. The cascade reads the clips' own transcripts: what a perfect recogniser "
+    "Synthetic speech, models of a few million parameters, and a simulated judge: this board shows what a board looks "
+    "like, and nothing about any model. The cascade reads the clips' own transcripts: what a perfect recogniser "
     "would hear."
 )
 JUDGE = "simulated:oracle"
