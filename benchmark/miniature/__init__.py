@@ -15,6 +15,7 @@ import dataclasses
 import multiprocessing
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from itertools import groupby
 from pathlib import Path
 
 from cpbench import formats
@@ -58,27 +59,36 @@ def collect(todo: Sequence[Job], out: Path) -> list[Asked]:
 
     found = []
     for job in todo:
-        if (out / "runs" / job.name / "results.json").exists():
+        if _results(job, out).exists():
             run = score(load_run(out / "runs" / job.name))
             found.append(Asked(job, run, run.results.scores if run.results else ()))
     return found
 
 
 def _side_by_side(todo: Sequence[Job], out: Path, plan: Plan, workers: int) -> Iterator[str]:
-    """Do the jobs, some at once, each in a process that lives on; yield their names as they are done.
+    """Do the jobs, some at once, each in another process; yield their names as they are done.
 
-    The first goes alone: what the frozen encoder makes of the clips is kept for all of them, and written by one.
+    The very first goes alone: what the frozen encoder makes of the clips is kept for all of them, and written by one.
+    Every seed has processes of its own, since not all the memory of a training is given back at its end.
     """
     context = multiprocessing.get_context("spawn")  # torch's threads do not survive a fork
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
-        yield pool.submit(_do, todo[0], out, plan).result()
-        waiting = [pool.submit(_do, job, out, plan) for job in todo[1:]]
-        try:
-            for done in as_completed(waiting):
-                yield done.result()
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+    left = [job for job in todo if not _results(job, out).exists()]
+    yield from (job.name for job in todo if job not in left)
+    alone = 1 if len(left) == len(todo) else 0
+    rounds = [left[:alone], *(list(several) for _, several in groupby(left[alone:], key=lambda job: job.seed))]
+    for several in rounds:
+        with ProcessPoolExecutor(workers, mp_context=context) as pool:
+            waiting = [pool.submit(_do, job, out, plan) for job in several]
+            try:
+                for done in as_completed(waiting):
+                    yield done.result()
+            except BaseException:
+                pool.shutdown(cancel_futures=True)
+                raise
+
+
+def _results(job: Job, out: Path) -> Path:
+    return out / "runs" / job.name / "results.json"
 
 
 def _do(job: Job, out: Path, plan: Plan) -> str:
@@ -101,7 +111,7 @@ def _do(job: Job, out: Path, plan: Plan) -> str:
         config = load_config("miniature", data=data, out=str(checkpoint), changes=changes)
         stages = tuple(dataclasses.replace(stage, epochs=stage.epochs * plan.epochs) for stage in config.stages)
         train(dataclasses.replace(config, stages=stages), synthetic=data)
-    if not (run / "results.json").exists():
+    if not _results(job, out).exists():
         tasks = (str(out / "corpus" / "held_out.jsonl"), str(out / "corpus" / "conflict.jsonl"))
         asked = RunConfig(
             str(checkpoint),

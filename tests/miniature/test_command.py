@@ -34,7 +34,7 @@ def test_interrupted_it_goes_on_and_does_nothing_twice(
     """Two systems, in threads of this process: to start another one and import torch takes longer than all the rest."""
     monkeypatch.setattr(cpbench.miniature, "QUICK", LITTLE)
     monkeypatch.setattr(
-        cpbench.miniature, "ProcessPoolExecutor", lambda workers, mp_context: ThreadPoolExecutor(workers)
+        cpbench.miniature, "ProcessPoolExecutor", lambda workers, **processes: ThreadPoolExecutor(workers)
     )
     monkeypatch.setattr(plan, "SYSTEMS", plan.SYSTEMS[:2])
     evaluate, asked = cpbench.evaluate.evaluate, []
