@@ -22,6 +22,7 @@ SHOWN = 3
     help=f"Items that only one side got right: show N per side (default {SHOWN}), or write all to a JSONL file.",
 )
 @click.option("--plot", type=click.Path(path_type=Path), metavar="FILE", help="Draw the differences: .svg or .png.")
+@click.option("--page", type=click.Path(path_type=Path), metavar="FILE", help="Write it all as one page: .html.")
 @click.option(
     "--fail-on-regression",
     is_flag=True,
@@ -29,9 +30,11 @@ SHOWN = 3
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables.")
 def command(
+    *,
     runs: tuple[Path, ...],
     items: str | None,
     plot: Path | None,
+    page: Path | None,
     fail_on_regression: bool,
     as_json: bool,
     **chosen: Any,
@@ -45,10 +48,11 @@ def command(
     \b
       cpbench compare runs/before runs/after
       cpbench compare runs/before runs/after --fail-on-regression --metric macro_f1
-      cpbench compare runs/a runs/b runs/c --judge openai/NAME --plot forest.svg
+      cpbench compare runs/a runs/b runs/c --judge openai/NAME --plot forest.svg --page compare.html
     """
     from cpbench.cli.show_comparison import show_comparison
     from cpbench.comparison.compare import Choice, compare
+    from cpbench.comparison.page import check_page, write_page
     from cpbench.comparison.plot import check_plot, draw
     from cpbench.comparison.right import write_items
     from cpbench.runfolder import load_run
@@ -56,12 +60,16 @@ def command(
     count, file = _items(items)
     if plot is not None:
         check_plot(plot)
+    if page is not None:
+        check_page(page)
     found = compare([load_run(run) for run in runs], Choice(**chosen))
     gate = found.gate() if fail_on_regression else None
     if file is not None:
         click.echo(f"items: {write_items(found.alone, file)}", err=True)
     if plot is not None:
         click.echo(f"plot: {draw(found, plot)}", err=True)
+    if page is not None:
+        click.echo(f"page: {write_page(found, page, gate=gate)}", err=True)
     show_comparison(found, gate, items=count, as_json=as_json)
     if gate is not None and gate.exit_code:
         raise SystemExit(gate.exit_code)

@@ -2,7 +2,7 @@
 
 pair, difference, differences, corrected    two columns of outcomes, paired (pairs)
 compare                                     every pair of runs (compare, and what it is made of: systems, standings,
-                                            right, layout, plot)
+                                            right, layout, plot, page)
 listening                                   does the model listen? (listening, and what it is made of: sheets, gaps,
                                             verdicts, answers, follow, sentences)
 """

@@ -50,12 +50,13 @@ def test_tables_name_the_better_one_and_show_the_items(runs):
 
 
 def test_json_is_one_object_and_files_are_written(runs, tmp_path):
-    plot, items = tmp_path / "forest.svg", tmp_path / "items.jsonl"
-    done = compared(*runs(good=0, poor=5), "--json", "--plot", plot, "--items", items)
+    plot, items, page = tmp_path / "forest.svg", tmp_path / "items.jsonl", tmp_path / "compare.html"
+    done = compared(*runs(good=0, poor=5), "--json", "--plot", plot, "--items", items, "--page", page)
     found = json.loads(done.stdout)
     assert found["schema"] == "cpbench-compare-1" and found["gate"] is None
     assert plot.read_text().lstrip().startswith("<?xml") and len(items.read_text().splitlines()) == 40
-    assert str(plot) in done.stderr and str(items) in done.stderr
+    assert "<h1>good against poor</h1>" in page.read_text() and "good better" in page.read_text()
+    assert all(str(path) in done.stderr for path in (plot, items, page))
 
 
 @pytest.mark.parametrize(
@@ -83,6 +84,7 @@ def test_the_exit_code_and_the_message_of_bad_input(runs, cpbench, tmp_path):
         ((one, tmp_path / "nowhere"), 1, "not a run"),
         ((one, other, "--metric", "acuracy"), 2, "did you mean 'accuracy'"),
         ((one, other, "--plot", "x.pdf"), 2, ".svg, .png"),
+        ((one, other, "--page", "x.pdf"), 2, ".html, .htm"),
     ]:
         done = cpbench("compare", *arguments)
         assert done.returncode == code and said in done.stderr, done.stderr

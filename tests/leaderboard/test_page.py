@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 
 import pytest
 
@@ -10,10 +9,6 @@ from cpbench.leaderboard.board import withdraw
 from cpbench.leaderboard.build import build
 from cpbench.leaderboard.history import Author, event, write_event
 from cpbench.leaderboard.page import page
-
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (the dev extra)")
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-needs_browser = pytest.mark.skipif(BROWSER is None, reason="no chromium, chromium-browser or google-chrome on the PATH")
 
 HOSTILE = "</script><script>window.pwned=1</script><img src=x onerror='window.pwned=2'>\" onclick=\"window.pwned=3"
 LINK = "javascript:window.pwned=4"
@@ -54,41 +49,12 @@ def site(boards, tmp_path_factory):
     return place / "site" / "index.html"
 
 
-@pytest.fixture(scope="module")
-def browser():
-    with playwright.sync_playwright() as started:
-        opened = started.chromium.launch(executable_path=BROWSER)
-        yield opened
-        opened.close()
-
-
-@pytest.fixture
-def opened(browser):
-    """A function: (a page's path, what the context is like) -> the page, without network; it keeps what went wrong."""
-    contexts = []
-
-    def make(path, **options):
-        context = browser.new_context(offline=True, **options)
-        contexts.append(context)
-        tab = context.new_page()
-        tab.wrong = []
-        tab.on("console", lambda said: tab.wrong.append(said.text) if said.type in ("error", "warning") else None)
-        tab.on("pageerror", lambda error: tab.wrong.append(str(error)))
-        tab.goto(path.as_uri())
-        return tab
-
-    yield make
-    for context in contexts:
-        context.close()
-
-
 def names(tab, shown=True):
     rows = tab.locator("table.board").first.locator("tbody tr")
     found = [(row.locator(".name").inner_text(), row.is_visible()) for row in rows.all()]
     return [name for name, visible in found if visible or not shown]
 
 
-@needs_browser
 def test_no_markup_of_theirs_runs_and_no_error_is_said(site, opened):
     tab = opened(site)
     for summary in tab.locator("summary").all():
@@ -99,7 +65,6 @@ def test_no_markup_of_theirs_runs_and_no_error_is_said(site, opened):
     assert HOSTILE in tab.locator(".entry", has_text=HOSTILE[:60]).first.inner_text()
 
 
-@needs_browser
 def test_every_string_of_board_json_may_be_hostile(site, opened, tmp_path):
     """Whatever the schema would refuse: words, links and anchors replaced in every place where a text stands."""
     made = json.loads((site.parent / "board.json").read_text())
@@ -128,7 +93,6 @@ def test_every_string_of_board_json_may_be_hostile(site, opened, tmp_path):
         assert tab.wrong == []
 
 
-@needs_browser
 def test_rows_are_sorted_and_filtered(site, opened):
     tab = opened(site)
     first = names(tab)
@@ -148,7 +112,6 @@ def test_rows_are_sorted_and_filtered(site, opened):
     assert tab.wrong == []
 
 
-@needs_browser
 def test_a_link_to_an_entry_opens_it(site, opened):
     tab = opened(site)
     link = tab.locator("table.board tr", has_text="Alpha").first.locator("a[href^='#entry-alpha']").last
@@ -157,7 +120,6 @@ def test_a_link_to_an_entry_opens_it(site, opened):
     assert "trained on the evaluated set" in tab.locator("details.entry[open]").inner_text()
 
 
-@needs_browser
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 360])
 def test_nothing_is_wider_than_the_window(site, opened, width, scheme):

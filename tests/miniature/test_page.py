@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -93,35 +92,18 @@ def test_nothing_asked_is_no_page(tmp_path: Path) -> None:
         page.write([], QUICK, tmp_path)
 
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (the dev extra)")
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-
-
-@pytest.fixture
-def chromium() -> Iterator[Any]:
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=BROWSER)
-        yield browser
-        browser.close()
-
-
-@pytest.mark.skipif(BROWSER is None, reason="no chromium, chromium-browser or google-chrome on the PATH")
-def test_in_a_browser_without_network_wide_and_narrow(miniature_of: Made, chromium: Any) -> None:
+def test_in_a_browser_without_network_wide_and_narrow(miniature_of: Made, opened: Any) -> None:
     asked, folder = miniature_of(seeds=5, tuned=("adapter", "lora"))
     path = page.write(asked, FULL, folder)
     for width in (1200, 380):
-        opened = chromium.new_context(offline=True, viewport={"width": width, "height": 800}).new_page()
-        wrong: list[str] = []
-        opened.on("console", lambda said, wrong=wrong: wrong.append(said.text))
-        opened.on("pageerror", lambda error, wrong=wrong: wrong.append(str(error)))
-        opened.goto(path.as_uri())
-        assert opened.evaluate("document.documentElement.scrollWidth") <= width  # tables scroll within the page
-        for link in opened.locator("nav.contents a").all():
-            assert opened.locator(str(link.get_attribute("href"))).count() == 1
-        bars = opened.locator(".bars").first
+        tab = opened(path, viewport={"width": width, "height": 800})
+        assert tab.evaluate("document.documentElement.scrollWidth") <= width  # tables scroll within the page
+        for link in tab.locator("nav.contents a").all():
+            assert tab.locator(str(link.get_attribute("href"))).count() == 1
+        bars = tab.locator(".bars").first
         seen = [bars.locator(f".{one}").bounding_box()["width"] for one in ("voice", "words")]
         assert seen[0] / seen[1] == pytest.approx(0.63 / 0.24, rel=0.02)  # the means of five seeds
-        opened.locator("table.sortable").first.locator("th button", has_text="CE").click()
-        first = opened.locator("table.sortable").first.locator("tbody tr th").first
+        tab.locator("table.sortable").first.locator("th button", has_text="CE").click()
+        first = tab.locator("table.sortable").first.locator("tbody tr th").first
         assert first.inner_text().startswith("control")  # the lowest CE comes first
-        assert wrong == []
+        assert tab.wrong == []

@@ -7,9 +7,7 @@ without which no such page could do anything, and a page of the kit without data
 from __future__ import annotations
 
 import dataclasses
-import shutil
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -21,12 +19,7 @@ from cpbench.records import Clip, Item, Judgement, ModelCard, Request, Rights, R
 from cpbench.report import write_report
 from cpbench.runfolder import Run, case_of, load_run, open_run
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (the dev extra)")
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = [
-    pytest.mark.performance,
-    pytest.mark.skipif(BROWSER is None, reason="no chromium, chromium-browser or google-chrome on the PATH"),
-]
+pytestmark = pytest.mark.performance
 ITEMS = 5000
 WORDS = (
     "the",
@@ -114,14 +107,10 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 @pytest.fixture(scope="module")
-def page(run: Run) -> Iterator[Any]:
-    path = write_report(run)
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=BROWSER)
-        opened = browser.new_context(offline=True).new_page()
-        opened.goto(path.as_uri())
-        yield opened
-        browser.close()
+def page(run: Run, chromium: Any) -> Any:
+    opened = chromium.new_context(offline=True).new_page()
+    opened.goto(write_report(run).as_uri())
+    return opened
 
 
 def test_it_is_written_within_twice_the_time_of_scoring(run: Run) -> None:

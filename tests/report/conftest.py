@@ -1,10 +1,10 @@
-"""What the tests of the report use: run folders as `cpbench run` leaves them, with real clips, and a real browser."""
+"""What the tests of the report use: run folders as `cpbench run` leaves them, with real clips."""
 
 from __future__ import annotations
 
 import dataclasses
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,6 @@ from cpbench.flow.ledger import adapter
 from cpbench.records import Clip, Item, Judgement, ModelCard, Request, Rights, RunConfig, Sound, Task
 from cpbench.runfolder import Run, case_of, load_run, open_run
 
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 OPEN = Rights("CC0", audio_in_report=True, text_in_report=True, third_party_api=True)
 LABELS = ("anger", "joy", "sadness")
 JUDGE = "1" * 64
@@ -107,35 +106,3 @@ def copied(scored: Run, tmp_path: Path) -> Run:
     """A copy of that run, without its report, that a test may spoil."""
     shutil.copytree(scored.folder, tmp_path / "copy", ignore=shutil.ignore_patterns("report.html", "clips"))
     return load_run(tmp_path / "copy")
-
-
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (the dev extra)")
-    if BROWSER is None:
-        pytest.skip("no chromium, chromium-browser or google-chrome on the PATH")
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=BROWSER, args=["--autoplay-policy=no-user-gesture-required"])
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def opened(chromium: Any) -> Iterator[Callable[..., Any]]:
-    """A function: (a page's path, what the context is like) -> the page, without network; it keeps what went wrong."""
-    contexts = []
-
-    def make(path: Path, **options: Any) -> Any:
-        context = chromium.new_context(offline=True, **options)
-        contexts.append(context)
-        page = context.new_page()
-        page.wrong = []
-        page.on("console", lambda said: page.wrong.append(said.text) if said.type in ("error", "warning") else None)
-        page.on("pageerror", lambda error: page.wrong.append(str(error)))
-        page.on("dialog", lambda dialog: (page.wrong.append(dialog.message), dialog.dismiss()))
-        page.goto(path.as_uri())
-        return page
-
-    yield make
-    for context in contexts:
-        context.close()

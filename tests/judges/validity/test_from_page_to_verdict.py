@@ -6,46 +6,13 @@ And the page of that validation, as a browser shows it.
 from __future__ import annotations
 
 import json
-import shutil
 
 import pytest
 
 from cpbench.judges.validity.packs import make_pack
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (the dev extra)")
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = pytest.mark.skipif(BROWSER is None, reason="no chromium, chromium-browser or google-chrome on the PATH")
 LABELS = ("anger", "happiness", "neutral", "sadness")
 SPOKEN = {"anger": "angry", "happiness": "happy", "neutral": "neutral", "sadness": "sad"}
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=BROWSER)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def page_of(chromium):
-    """A function: (a page's path, width, scheme) -> the page, without network; it keeps what went wrong."""
-    contexts = []
-
-    def make(path, width=1200, scheme="light"):
-        viewport = {"width": width, "height": 900}
-        context = chromium.new_context(offline=True, accept_downloads=True, viewport=viewport, color_scheme=scheme)
-        contexts.append(context)
-        page = context.new_page()
-        page.wrong = []
-        page.on("console", lambda said: page.wrong.append(said.text) if said.type in ("error", "warning") else None)
-        page.on("pageerror", lambda error: page.wrong.append(str(error)))
-        page.goto(path.as_uri())
-        return page
-
-    yield make
-    for context in contexts:
-        context.close()
 
 
 @pytest.fixture
@@ -78,7 +45,7 @@ def rated(page, path, name):
     return len(given)
 
 
-def test_from_the_sample_to_the_verdict(cpbench, runs, page_of, tmp_path):
+def test_from_the_sample_to_the_verdict(cpbench, runs, opened, tmp_path):
     folders = [run.folder for run in runs]
     drawn = cpbench("judge", "sample", *folders, "--n", "60", "--overlap", "40", "--out", "rating")
     assert drawn.returncode == 0, drawn.stderr
@@ -86,7 +53,7 @@ def test_from_the_sample_to_the_verdict(cpbench, runs, page_of, tmp_path):
     assert len(pages) == 2
     counts, files = [], []
     for path, name in zip(pages, ("ada", "ben"), strict=True):
-        page = page_of(path)
+        page = opened(path)
         files.append(tmp_path / "rating" / f"ratings-{name}.csv")
         counts.append(rated(page, files[-1], name))
         assert page.wrong == []
@@ -106,7 +73,8 @@ def test_from_the_sample_to_the_verdict(cpbench, runs, page_of, tmp_path):
     assert {one["system"] for one in people["ppi"]} == {"one", "two"}
     for width in (390, 1200):
         for scheme in ("light", "dark"):
-            page = page_of(tmp_path / "out" / "validity.html", width, scheme)
+            viewport = {"width": width, "height": 900}
+            page = opened(tmp_path / "out" / "validity.html", viewport=viewport, color_scheme=scheme)
             assert page.evaluate("document.documentElement.scrollWidth") <= width
             assert page.locator("svg").count() >= 3 and page.locator("h1").count() == 1
             assert "INSUFFICIENT" in page.locator("body").inner_text()

@@ -1,7 +1,6 @@
 """The rating page in a real browser, from file:// with the network off: nothing but the keyboard, and nothing lost."""
 
 import random
-import shutil
 
 import pytest
 
@@ -9,10 +8,6 @@ from cpbench.judges.validity.humans import read_humans
 from cpbench.judges.validity.rating import write_sample
 from cpbench.judges.validity.sample import Plan
 from cpbench.records import Rights
-
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (the dev extra)")
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = pytest.mark.skipif(BROWSER is None, reason="no chromium, chromium-browser or google-chrome on the PATH")
 
 HOSTILE = {
     0: "</script><script>window.pwned = 1</script>",
@@ -31,34 +26,6 @@ PLAYED = """() => new Promise((done, failed) => {
 UNNAMED = """[...document.querySelectorAll("button, input, textarea, progress, [role=group]")].filter(one => !(
     one.textContent.trim() || one.getAttribute("aria-label") || (one.labels && one.labels.length)
 )).map(one => one.outerHTML)"""
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=BROWSER, args=["--autoplay-policy=no-user-gesture-required"])
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def opened(chromium):
-    """A function: (a page's path, what the context is like) -> the page, without network; it keeps what went wrong."""
-    contexts = []
-
-    def make(path, **options):
-        context = chromium.new_context(offline=True, accept_downloads=True, **options)
-        contexts.append(context)
-        page = context.new_page()
-        page.wrong = []
-        page.on("console", lambda said: page.wrong.append(said.text) if said.type in ("error", "warning") else None)
-        page.on("pageerror", lambda error: page.wrong.append(str(error)))
-        page.goto(path.as_uri())
-        return page
-
-    yield make
-    for context in contexts:
-        context.close()
 
 
 @pytest.fixture
