@@ -32,6 +32,7 @@ from cpbench.judges import NOT_VALIDATED, card_line
 from cpbench.leaderboard.check import check
 from cpbench.leaderboard.codes import Finding, Refused
 from cpbench.leaderboard.datasets import DatasetCard, known, save_dataset
+from cpbench.leaderboard.flags import CARDS, PLAIN
 from cpbench.leaderboard.history import NAME as HISTORY
 from cpbench.leaderboard.history import Author, Event, event, read_history, write_event
 from cpbench.leaderboard.levels import Standing, standing
@@ -41,7 +42,6 @@ from cpbench.leaderboard.schema import Submission, Word
 from cpbench.metrics import find_metrics
 
 CLAIMS = "claims"
-PLAIN = re.compile(r"[A-Za-z0-9_-]{1,100}")  # a judge_id that may name a file
 About = Annotated[str, StringConstraints(max_length=5000)]
 
 
@@ -111,8 +111,26 @@ class Board:
         raise UsageError("no such entry on this board", value=name, allowed=[one.id for one in self.entries])
 
     def card(self, judge_id: str) -> str:
-        """The line of a judge's validity card, or "not validated": judge_id is what a stranger wrote, and no path."""
-        return card_line(judge_id, [self.folder / "judges"]) if PLAIN.fullmatch(judge_id) else NOT_VALIDATED
+        """The line of a judge's validity card, or "not validated": judge_id is what a stranger wrote, and no path.
+
+        A card that cannot be read counts as none: `broken_cards` names it.
+        """
+        if PLAIN.fullmatch(judge_id) is None or judge_id in self.broken_cards:
+            return NOT_VALIDATED
+        return card_line(judge_id, [self.folder / CARDS])
+
+    @cached_property
+    def broken_cards(self) -> Mapping[str, str]:
+        """judge_id -> why its file in judges/ is no card of it."""
+        found = {}
+        for path in sorted((self.folder / CARDS).glob("*.json")):
+            try:
+                card_line(path.stem, [path.parent])
+            except UserError as error:
+                found[path.stem] = str(error).replace(str(path), f"{CARDS}/{path.name}")
+            except OSError as error:
+                found[path.stem] = f"{CARDS}/{path.name} cannot be read: {error.strerror}"
+        return found
 
     @property
     def changed(self) -> str:
@@ -151,9 +169,9 @@ def init_board(folder: Path, *, title: str, about: str = "") -> Board:
         raise UserError("this folder is not empty:", value=str(folder), mend="another --board")
     rules = {"cpbench_board": 1, "title": title, "about": about}
     write_whole(folder / "board.yaml", yaml.safe_dump(rules, sort_keys=False, allow_unicode=True).encode())
-    attributes = f"{HISTORY} merge=union\nentries/** -text\n"  # entries are bytes: no line ends are made of others
+    attributes = f"{HISTORY} merge=union\nentries/** -text\n{CARDS}/** -text\n"  # known by their bytes, line ends too
     write_whole(folder / ".gitattributes", attributes.encode())
-    for name in ("datasets", "entries", "judges"):
+    for name in ("datasets", "entries", CARDS):
         (folder / name).mkdir(parents=True, exist_ok=True)
         write_whole(folder / name / ".gitkeep", b"")
     write_whole(folder / HISTORY, b"")

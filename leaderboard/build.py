@@ -1,7 +1,7 @@
 """From a board to its site: one static page, the same as JSON and CSV, and an Every Eval Ever log of each entry.
 
-The same board gives the same bytes, whenever and wherever it is built. An entry that cannot be read is named, on the
-page too, and the rest is built.
+The same board gives the same bytes, whenever and wherever it is built. An entry or a judge's card that cannot be read
+is named, on the page too, and the rest is built.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ class Built:
 
     paths: tuple[Path, ...]
     tables: tuple[Table, ...]
-    broken: tuple[Broken, ...]
+    broken: tuple[Broken, ...]  # entries, then cards
     made: Mapping[str, Any]  # board.json
 
     @property
     def exit_code(self) -> int:
-        """0, or 1 where an entry could not be read."""
+        """0, or 1 where an entry or a judge's card could not be read."""
         return 1 if self.broken else 0
 
 
@@ -59,7 +59,8 @@ def build(board: Board, out: Path, *, jobs: int | None = None) -> Built:
     for one in found.measured:
         if board.entry(one.entry).standing.withdrawn is None:
             written += export("eee", results_of(board, one), out / LOGS, options=_options(board, one))
-    return Built(tuple(written), tuple(found.tables), tuple(found.broken), made)
+    cards = [Broken(f"judge {judge_id}", why) for judge_id, why in board.broken_cards.items()]
+    return Built(tuple(written), tuple(found.tables), (*found.broken, *cards), made)
 
 
 def look(board: Board, *, jobs: int | None = None) -> Found:

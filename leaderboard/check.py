@@ -86,6 +86,8 @@ def _examined(checked: Checked, parsed: Parsed, board: Path | None) -> Checked:
     if fingerprint not in known(board):
         return replace(checked, findings=(finding("dataset_unknown", fingerprint),))
     checked = against(checked, parsed, load_dataset(board, fingerprint))
+    if checked.accepted:
+        checked = replace(checked, findings=(*checked.findings, *flags.validity(parsed.submission, board)))
     return _signed(checked, board) if checked.accepted else checked
 
 

@@ -114,6 +114,11 @@ FLAGS: Mapping[str, Code] = {
     "judgements_failed": Code("some judgements have no score", "cpbench judge run RUN asks for them again", False),
     "simulated_judge": Code("a simulated judge: no LLM has judged anything", "cpbench judge run --judge SPEC", False),
     "same_family": Code("judge and system are of one family: it may favour its own kind", "another judge", False),
+    "validity_differs": Code(
+        "the judge's validity card is not the one that the board has of it",
+        "the board's maintainer looks at both; the board shows its own",
+        False,
+    ),
     "judge_unproven": Code(
         "the judge does not say what makes its judge_id",
         "cpbench judge run RUN with the same judge, then submit",

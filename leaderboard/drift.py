@@ -20,7 +20,8 @@ from cpbench.errors import UserError
 from cpbench.fingerprint import text_sha256
 from cpbench.flow.ledger import adapter, write_whole
 from cpbench.leaderboard.again import Asking, Pair, answers_of, items_with_texts, judged_again, open_judge
-from cpbench.leaderboard.board import PLAIN, Board, Entry, open_board
+from cpbench.leaderboard.board import Board, Entry, open_board
+from cpbench.leaderboard.flags import PLAIN
 from cpbench.leaderboard.history import Author, event, write_event
 from cpbench.records import Outcome
 from cpbench.stats import cluster_interval

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from cpbench.leaderboard.schema import Submission
 from cpbench.metrics.classification import labelled, predicted
 from cpbench.records import Outcome
 
+CARDS, PLAIN = "judges", re.compile(r"[A-Za-z0-9_-]{1,100}")  # a judge_id that may name a file
 COPIED = 0.05  # share of the answers of four words or more that are a reference, word for word
 HEDGED = 0.10  # share of the answers to questions with labels that name several
 EQUAL = 0.95  # share of the answers that are another entry's
@@ -50,6 +53,20 @@ def _declared(submission: Submission) -> Iterator[Finding]:
         yield finding("same_family", f"{judge.name} and {submission.system.backbone or submission.system.name}")
     if judge is not None and judge.identity is None:
         yield finding("judge_unproven", judge.name)
+
+
+def validity(submission: Submission, board: Path) -> Iterator[Finding]:
+    """Whether the judge's validity card is the one that the board has; where either has none, nothing can be said."""
+    judge = submission.judge
+    if judge is None or judge.validity_sha256 is None or PLAIN.fullmatch(judge.judge_id) is None:
+        return
+    card = board / CARDS / f"{judge.judge_id}.json"
+    if not card.is_file():
+        return
+    own = hashlib.sha256(card.read_bytes()).hexdigest()
+    if own != judge.validity_sha256:
+        said = f"sha256 {judge.validity_sha256[:12]}, and that of {CARDS}/{card.name} is {own[:12]}"
+        yield finding("validity_differs", said)
 
 
 def _failed(outcomes: Sequence[Outcome]) -> Iterator[Finding]:

@@ -50,6 +50,7 @@ def layout(found: Found) -> dict[str, Any]:
         "tables": [_table(table) for table in found.tables],
         "claimed": [_claim(entry) for entry in found.claims],
         "broken": [{"entry": one.entry, "why": one.why} for one in found.broken],
+        "broken_cards": [{"judge_id": name, "why": why} for name, why in board.broken_cards.items()],
         "drift": [_event(one) for one in board.history if one.what == "drift"],
         "history": [_event(one) for one in board.history],
     }

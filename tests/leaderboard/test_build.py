@@ -7,6 +7,7 @@ import shutil
 
 import pytest
 
+from cpbench.judges import Card, write_card
 from cpbench.leaderboard import layout
 from cpbench.leaderboard.board import claim, open_board, withdraw
 from cpbench.leaderboard.build import build, sentences
@@ -173,6 +174,30 @@ def test_a_broken_entry_is_named_and_the_rest_is_built(filled, tmp_path):
     page = (tmp_path / "site" / "index.html").read_text()
     assert all(one.entry in page for one in made.broken)
     assert sum(line.startswith("!") for line in sentences(made)) == 3
+
+
+def test_a_broken_card_of_a_judge_is_named_and_the_rest_is_built(filled, boards, tmp_path):
+    """Torn, of another judge, no UTF-8: each by its name within the board, and its judge is not validated."""
+    folder = shutil.copytree(filled.folder, tmp_path / "board")
+    cards = folder / "judges"
+    (cards / f"{boards.JUDGE.judge_id}.json").write_bytes(b'{"judge_id": ')
+    write_card(Card("another", "PASS", ("DE",), ("en",)), cards).rename(cards / "third.json")
+    (cards / "fourth.json").write_bytes(b"\xff\xfe")
+    made = build(open_board(folder), tmp_path / "site", jobs=1)
+    assert made.exit_code == 1 and made.tables[1].card == "not validated" and len(made.tables[1].rows) == 2
+    assert [one["judge_id"] for one in made.made["broken_cards"]] == ["fourth", boards.JUDGE.judge_id, "third"]
+    said = [line for line in sentences(made) if line.startswith("!")]
+    assert len(said) == 3 and all(f"judges/{name}.json is " in "".join(said) for name in ("fourth", "third"))
+    page = (tmp_path / "site" / "index.html").read_text()
+    assert "3 validity cards could not be read" in page and "judges/third.json is the card of another judge" in page
+    assert str(tmp_path) not in page + "".join(said)
+
+
+def test_a_whole_card_stands_in_the_heading(filled, boards, tmp_path):
+    folder = shutil.copytree(filled.folder, tmp_path / "board")
+    write_card(Card(boards.JUDGE.judge_id, "PASS", ("DE",), ("en",)), folder / "judges")
+    made = build(open_board(folder), tmp_path / "site", jobs=1)
+    assert (made.exit_code, made.tables[1].card, made.made["broken_cards"]) == (0, "PASS: DE; en", [])
 
 
 def test_a_broken_card_of_a_set_breaks_its_entries_only(filled, boards, tmp_path):

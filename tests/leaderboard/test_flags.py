@@ -1,11 +1,13 @@
 """Flags: what is shown beside an entry, on answers that were written to raise them, and not on others."""
 
+import hashlib
 import json
 import shutil
 
 import pytest
 
 from cpbench.fingerprint import judgement_key, text_sha256
+from cpbench.judges import Card, write_card
 from cpbench.leaderboard.binding import key_of
 from cpbench.leaderboard.check import check
 from cpbench.leaderboard.datasets import describe
@@ -15,8 +17,12 @@ from cpbench.records import Case
 EMOTIONS = ("anger", "happiness", "neutral", "sadness")
 
 
-def codes(made, about=None):
-    return [one.code for one in check(made.folder, made.board).findings]
+def codes(made):
+    return codes_of(made.folder, made.board)
+
+
+def codes_of(folder, board):
+    return [one.code for one in check(folder, board).findings]
 
 
 @pytest.mark.parametrize(
@@ -63,6 +69,25 @@ def test_two_systems_that_are_right_are_no_copies(ground_of, run_of, tmp_path):
     other = run_of("other", judge=None, answer=right("Two"))
     (folder,) = submit(other, tmp_path / "out", about=About(name="Two", trained_on_eval="no"))
     assert check(folder, made.board).findings == ()
+
+
+def test_a_card_that_is_not_the_board_s_own_is_flagged(ground, tmp_path):
+    """Compared byte for byte with judges/<judge_id>.json; where either has none there is nothing to compare."""
+    (judge_id,) = ground.run.manifest["judges"]
+    card = write_card(Card(judge_id, "PASS", ("DE",), ("en",)), tmp_path / "cards")
+    own = hashlib.sha256(card.read_bytes()).hexdigest()
+
+    def stating(name, sha):
+        return ground.change(tmp_path / name, head=lambda head: head["judge"].update(validity_sha256=sha))
+
+    same, other, none = stating("same", own), stating("other", "1" * 64), stating("none", None)
+    assert [codes_of(folder, ground.board) for folder in (same, other, none)] == [[], [], []]
+    (ground.board / "judges").mkdir(exist_ok=True)
+    shutil.copy(card, ground.board / "judges")
+    assert [codes_of(folder, ground.board) for folder in (same, other, none)] == [[], ["validity_differs"], []]
+    assert own[:12] in next(iter(check(other, ground.board).findings)).what
+    (ground.board / "judges" / card.name).write_bytes(b"torn")  # whatever it is, it is not what was stated
+    assert codes_of(same, ground.board) == ["validity_differs"]
 
 
 def test_a_key_from_digests_is_the_judgement_s_own(ground):

@@ -1,11 +1,15 @@
 """Texts and clips that rights forbid are found, however they are written; what is anybody's is not."""
 
 import dataclasses
+import hashlib
 import html
 import json
 
+import pyarrow
 import pytest
+from pyarrow import parquet
 
+from cpbench.errors import UserError
 from cpbench.leaderboard.scan import scan
 from cpbench.records import Clip, Item, Rights, Task
 
@@ -61,14 +65,43 @@ def test_an_open_set_may_be_shown(out):
 
 
 def test_a_clip_is_found_by_its_bytes_and_sound_within_a_page(out):
-    import hashlib
-
     data = b"RIFF....WAVE"
     clip = dataclasses.replace(ITEM.clips[0], sha256=hashlib.sha256(data).hexdigest(), transcript=None)
     place = out("x.wav", data)
     out("page.html", '<audio src="data:audio/wav;base64,AAAA">')
     found = scan([place], [(CLOSED, [dataclasses.replace(ITEM, clips=(clip,))])])
     assert [leak.what for leak in found] == ["audio", "clip"]
+
+
+@pytest.mark.parametrize("compression", ["zstd", "snappy", "none"])
+def test_a_parquet_file_is_looked_into(out, tmp_path, compression):
+    """Texts at any depth, dictionary-coded ones, column names and notes, JSON in a value, and a clip as bytes."""
+    data = b"RIFF....WAVE"
+    clip = dataclasses.replace(ITEM.clips[0], sha256=hashlib.sha256(data).hexdigest())
+    loaded = [(CLOSED, [dataclasses.replace(ITEM, clips=(clip,))])]
+    label = pyarrow.array(["sad", "quite happy with everything"] * 20).dictionary_encode()
+
+    def found(**columns):
+        table = pyarrow.table({"label": label, **{name: [value] * 40 for name, value in columns.items()}})
+        place = tmp_path / "t.parquet"
+        parquet.write_table(table, place, compression=compression)
+        return [leak.what for leak in scan([place], loaded)]
+
+    assert found() == []
+    assert found(said=ITEM.question) == ["question"]
+    assert found(said=[{"deep": [{"er": WORDS}]}]) == ["transcript"]
+    assert found(said=json.dumps({"text": WORDS})) == ["transcript"]
+    assert found(**{ITEM.references[0]: 1}) == ["reference"]
+    assert found(sound=data) == ["clip"] * 40
+    assert found(page='<audio src="data:audio/wav;base64,AAAA">') == ["audio"]
+    noted = pyarrow.table({"n": [1]}).replace_schema_metadata({"about": ITEM.question})
+    parquet.write_table(noted, tmp_path / "t.parquet", compression=compression)
+    assert [leak.what for leak in scan([tmp_path], loaded)] == ["question"]
+
+
+def test_a_parquet_file_that_cannot_be_read_is_no_clean_one(out):
+    with pytest.raises(UserError, match="cannot be looked into"):
+        scan([out("torn.parquet", b"PAR1 and nothing more")], [(CLOSED, [ITEM])])
 
 
 def test_nothing_of_a_closed_set_is_in_any_public_output_of_a_run(ground_of, tmp_path):
