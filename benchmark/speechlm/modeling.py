@@ -116,15 +116,17 @@ class SpeechLMForConditionalGeneration(PreTrainedModel, GenerationMixin):  # typ
         input_features: torch.Tensor | None = None,
         input_features_mask: torch.Tensor | None = None,
         attention_mask: torch.Tensor | None = None,
+        position_ids: torch.Tensor | None = None,
         inputs_embeds: torch.Tensor | None = None,
         encoder_states: torch.Tensor | None = None,
-        **kwargs: Any,  # labels, position_ids, past_key_values, logits_to_keep: the language model's own
+        **kwargs: Any,  # labels, past_key_values, logits_to_keep: the language model's own
     ) -> SpeechLMOutput:
         """input_ids (B, L) with one audio token an embedding; input_features (windows, mels, T), the windows of all
         clips of the batch in order; labels (B, L), -100 where nothing is learned.
 
         encoder_states (windows, frames, H): what `encode` gave for the windows before, in place of input_features.
-        Without input_ids the answer holds the encoder's states alone.
+        Without input_ids the answer holds the encoder's states alone. position_ids are named here for `generate` to
+        count them by the mask: without them padding would shift a language model with learned positions.
 
         Raises ValueError where audio tokens and embeddings differ in number.
         """
@@ -137,7 +139,9 @@ class SpeechLMForConditionalGeneration(PreTrainedModel, GenerationMixin):  # typ
             inputs_embeds = self.get_input_embeddings()(input_ids)
         if heard is not None and input_ids is not None:
             inputs_embeds = self._placed(input_ids, inputs_embeds, self.adapted(heard, input_features_mask))
-        said = self.language_model(inputs_embeds=inputs_embeds, attention_mask=attention_mask, **kwargs)
+        said = self.language_model(
+            inputs_embeds=inputs_embeds, attention_mask=attention_mask, position_ids=position_ids, **kwargs
+        )
         return SpeechLMOutput(
             loss=said.loss,
             logits=said.logits,

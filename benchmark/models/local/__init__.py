@@ -21,10 +21,13 @@ from cpbench.errors import UsageError, UserError
 from cpbench.flow.batching import Shortage, in_batches
 from cpbench.flow.device import best_device, best_dtype, use_all_cores
 from cpbench.models.local.ear import frame_mask, join, spans, valid
-from cpbench.models.local.generate import Speaker, effective
-from cpbench.models.local.listening import entering
+from cpbench.models.local.generate import Speaker, drawn_by, effective
+from cpbench.models.local.listening import encoder_of, entering
 from cpbench.models.local.load import Checkpoint, Source, load_weights, open_checkpoint
 from cpbench.models.local.prompts import SEVERAL, Prompts, conversation
+from cpbench.models.local.reuse import Asked, Reuse, Ways, untried
+from cpbench.models.local.tower import Tower
+from cpbench.models.local.trial import tried
 from cpbench.parts import Listened
 from cpbench.records import Generation, Heard, ModelCard, Prediction, Turn
 
@@ -32,6 +35,8 @@ __all__ = ["LocalModel", "Prompts", "conversation"]
 
 WORDS_COST = 4.0  # seconds of audio that a turn's words and answer count as
 BUDGET = {"cpu": (140.0, 8), "gpu": (960.0, 64)}  # padded seconds, and turns, of a batch
+ENOUGH = 4  # questions with audio before it is tried what can be saved: a trial costs about as much as two
+TRIED = 10.0  # seconds that clips are tried in, where an encoder states no window
 
 
 @dataclass(frozen=True)
@@ -116,6 +121,15 @@ class LocalModel:
         model = load_weights(self._checkpoint, device=self._device, dtype=self._dtype, attn=self.attn)
         return Speaker(model, self._checkpoint.processor.tokenizer)
 
+    @cached_property
+    def _reuse(self) -> Reuse:
+        encoder = encoder_of(self._speaker.model)
+        return Reuse(self._speaker, None if encoder is None else Tower(encoder))
+
+    def work(self) -> dict[str, Any]:
+        """What answering took so far, for the manifest: batches, encoder passes, and which ways saved some of them."""
+        return self._reuse.work
+
     def load(self) -> None:
         """Load the weights now. Raises UserError for weights that are missing or do not fit."""
         _ = self._speaker
@@ -125,13 +139,14 @@ class LocalModel:
 
         A batch too large for the memory is halved; a turn too large alone becomes a failed prediction.
         """
+        self._reuse.forget()
         budget, most = BUDGET["cpu" if self._device == "cpu" else "gpu"]
         if self.batch_size != "auto":
             budget, most = math.inf, self.batch_size
         shortage: Shortage[Turn, Prediction] = Shortage(
             lambda turn, error: turn.request.failed(f"out of memory, even alone: {error}"), self._release
         )
-        return in_batches(turns, self._answered, cost=self._cost, budget=budget, most=most, shortage=shortage)
+        yield from in_batches(turns, self._answered, cost=self._cost, budget=budget, most=most, shortage=shortage)
 
     def listen(self, turns: Sequence[Turn]) -> list[Listened]:
         """What enters the encoder for each turn, and what comes next: one batch, prepared as for answers."""
@@ -177,9 +192,13 @@ class LocalModel:
         return predictions
 
     def _generated(self, turns: list[Turn]) -> list[Prediction]:
-        inputs = self.prompts.encoded(turns)
-        tokens, heard = inputs["attention_mask"].sum(-1).tolist(), self._heard(turns, inputs)
-        answers = self._speaker.answers(inputs, self._generation(turns[0]), name=turns[0].request.key)
+        ways = self._ways(turns)
+        asked = self._asked(turns, ways)
+        tokens, heard = asked.inputs["attention_mask"].sum(-1).tolist(), self._heard(asked)
+        generation = self._generation(turns[0])
+        seed = drawn_by(generation, turns[0].request.key)
+        said = self._reuse.generated(asked, self._speaker.options(generation), ways, seed=seed)
+        answers = self._speaker.answers(said.tokens.tolist(), generation)
         return [
             turn.request.answered(
                 answer.text,
@@ -191,11 +210,26 @@ class LocalModel:
             for turn, answer, read, seconds in zip(turns, answers, tokens, heard, strict=True)
         ]
 
-    def _heard(self, turns: list[Turn], inputs: Any) -> list[float]:
+    def _asked(self, turns: Sequence[Turn], ways: Ways) -> Asked:
+        return Asked(turns, self.prompts.encoded(turns, extract_once=ways.once), self.prompts)
+
+    def _ways(self, turns: list[Turn]) -> Ways:
+        """How these turns are asked. The ways are tried once a model, when there is enough to ask."""
+        reuse = self._reuse
+        if reuse.verdict is None and turns[0].heard:
+            reuse.seen += len(turns)
+            if self.batch_size == 1:
+                reuse.verdict = untried("with a batch size of 1 every question is asked by itself")
+            elif reuse.seen >= ENOUGH:
+                window = self.prompts.ear.chunk or TRIED
+                with reuse.uncounted():
+                    reuse.verdict = tried(reuse, turns, self._asked, window=window, dtype=self._dtype)
+        return reuse.verdict.ways if reuse.verdict and turns[0].heard else Ways()
+
+    def _heard(self, asked: Asked) -> list[float]:
         """Seconds of audio that the inputs hold for each turn, by the mask of their frames where there is one."""
-        hop, mask = self.prompts.ear.hop, frame_mask(inputs)
-        sent = [sum((part.seconds for part in turn.heard), 0.0) for turn in turns]
-        parts = None if mask is None else spans(self.prompts.ear, turns, len(mask))
+        hop, mask, parts = self.prompts.ear.hop, frame_mask(asked.inputs), asked.parts
+        sent = [sum((part.seconds for part in turn.heard), 0.0) for turn in asked.turns]
         if mask is None or parts is None:
             return sent
         frames = [int((mask[part] > 0).sum()) for part in parts]

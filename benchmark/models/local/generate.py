@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
@@ -65,18 +66,17 @@ class Speaker:
         padding = self.tokenizer.pad_token_id
         return int(padding if padding is not None else (self.ends or [0])[0])
 
-    def answers(self, inputs: Any, generation: Generation, *, name: str = "") -> list[Answer]:
-        """One answer a row. With a temperature, `name` and the seed fix the draw, whatever else is in the batch."""
-        made = self._generate(inputs, self._options(generation), seed=_seed(generation, name))
-        rows = made.sequences[:, inputs["input_ids"].shape[1] :].tolist()
-        return [self._answer(row, generation) for row in rows]
+    def answers(self, said: Sequence[Sequence[int]], generation: Generation) -> list[Answer]:
+        """What the rows of new tokens say, one answer a row."""
+        return [self._answer(list(row), generation) for row in said]
 
     def next_scores(self, inputs: Any) -> np.ndarray:
         """The scores of the token that would come next, before any processing: float32 (B, V)."""
-        made = self._generate(inputs, {"max_new_tokens": 1, "do_sample": False, "output_logits": True})
+        made = self.generate(inputs, {"max_new_tokens": 1, "do_sample": False, "output_logits": True})
         return np.asarray(made.logits[0].float().cpu().numpy())
 
-    def _generate(self, inputs: Any, options: Mapping[str, Any], seed: int | None = None) -> Any:
+    def generate(self, inputs: Any, options: Mapping[str, Any], *, seed: int | None = None) -> Any:
+        """transformers' own `generate` on a BatchFeature, and what it returns; `seed` fixes what is drawn."""
         import torch
 
         inputs = inputs.to(self._talker.device, dtype=self._talker.dtype)
@@ -87,7 +87,23 @@ class Speaker:
                 torch.manual_seed(seed)
             return self._talker.generate(**inputs, **ends, **options)
 
-    def _options(self, generation: Generation) -> dict[str, Any]:
+    @contextlib.contextmanager
+    def scoring_last(self) -> Iterator[None]:
+        """Within it only the last position is scored: `generate` looks at no other, and a prompt with audio has
+        hundreds. Classes that take `logits_to_keep` do so by themselves.
+        """
+        head = self._talker.get_output_embeddings()
+        if head is None:
+            yield
+            return
+        hook = head.register_forward_pre_hook(lambda _, given: (given[0][:, -1:],) if given[0].ndim == 3 else None)
+        try:
+            yield
+        finally:
+            hook.remove()
+
+    def options(self, generation: Generation) -> dict[str, Any]:
+        """How `generate` is asked."""
         options: dict[str, Any] = {"max_new_tokens": generation.max_new_tokens, "do_sample": False}
         if generation.temperature > 0:
             options |= {"do_sample": True, "temperature": generation.temperature, "top_k": 0, "top_p": 1.0}
@@ -114,5 +130,6 @@ def _cut(text: str, stops: tuple[str, ...]) -> tuple[str, bool]:
     return (text[: min(places)], True) if places else (text, False)
 
 
-def _seed(generation: Generation, name: str) -> int | None:
+def drawn_by(generation: Generation, name: str) -> int | None:
+    """The seed of an answer that is drawn: by the run's and the answer's name, whatever else is in the batch."""
     return int(digest(generation.seed, name)[:15], 16) if generation.temperature > 0 else None

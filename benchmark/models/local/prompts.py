@@ -5,6 +5,7 @@ Inference and training word their questions here, so that they cannot drift apar
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,7 +15,7 @@ import numpy as np
 
 from cpbench.audio import windows
 from cpbench.errors import UserError
-from cpbench.models.local.ear import Ear, ear_of
+from cpbench.models.local.ear import Ear, ear_of, extracting_once
 from cpbench.records import Heard, Turn
 
 SEVERAL = 8  # audio parts in one turn at most, where a model takes several: four minutes in windows of 30 s
@@ -106,15 +107,20 @@ class Prompts:
         )
         return str(text[0])
 
-    def encoded(self, turns: Sequence[Turn], answers: Sequence[str] | None = None) -> Any:
+    def encoded(
+        self, turns: Sequence[Turn], answers: Sequence[str] | None = None, *, extract_once: bool = False
+    ) -> Any:
         """The inputs of fitted turns, all with audio or all without: a BatchFeature, padded on the left.
 
         `input_ids` and `attention_mask` (B, L); where there is audio, features (rows, ...) and their mask. With
-        `answers` the turns are answered, as a model is trained on them, and nothing is left to say.
+        `answers` the turns are answered, as a model is trained on them, and nothing is left to say. With `extract_once`
+        the features of a wave that several turns share are made once.
         """
         said = answers if answers is not None else [None] * len(turns)
         asked = [conversation(turn.request.text, turn.heard, answer) for turn, answer in zip(turns, said, strict=True)]
-        return self._encoded(asked, audio=any(turn.heard for turn in turns), to_answer=answers is None)
+        audio = any(turn.heard for turn in turns)
+        with extracting_once(self.processor) if audio and extract_once else contextlib.nullcontext():
+            return self._encoded(asked, audio=audio, to_answer=answers is None)
 
     def answered(self, turn: Turn, answer: str) -> str:
         """The turn and its answer in words, special tokens and all; each audio part one placeholder."""
