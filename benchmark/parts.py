@@ -52,6 +52,7 @@ class Model(Protocol):
         listen(turns) -> list[Listened]        what entered its encoder and what it would say next, for the hearing
         check features(heard) -> np.ndarray          what its own extractor makes of a sound, for the hearing check
         study(items) -> None                   null baselines only: what they may know of the items beforehand
+        account() -> dict                      what answering took (batches, encoder passes), for the manifest
     """
 
     @property

@@ -336,3 +336,5 @@ def _ask(
         now = datetime.now(UTC).isoformat(timespec="seconds")
         taken = run.manifest.get("wall_s", 0.0) + seconds
         run.note(wall_s=taken, items_per_second=answered / max(seconds, 1e-9), answered=now)
+        if (account := getattr(model, "account", None)) is not None:
+            run.note(work=account())

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -55,7 +55,25 @@ def in_batches(
     packed: at most one batch and one piece more is held. With a `shortage`, a batch for which memory runs out is halved
     and tried again; the size grows back after successes. Every other error propagates.
     """
-    packer = _Packer(iter(work), cost, budget, most)
+
+    def fits(batch: Sequence[W]) -> bool:
+        return (most is None or len(batch) <= most) and max(map(cost, batch)) * len(batch) <= budget
+
+    return in_loads(work, run, fits=fits, shortage=shortage)
+
+
+def in_loads(
+    work: Iterable[W],
+    run: Callable[[list[W]], list[R]],
+    *,
+    fits: Callable[[Sequence[W]], bool],
+    shortage: Shortage[W, R] | None = None,
+) -> Iterator[R]:
+    """As `in_batches`, for work whose pieces share what they cost: `fits` says whether a batch may be as it is.
+
+    It is asked each time that a batch would grow by a piece, and may change its mind from batch to batch.
+    """
+    packer = _Packer(iter(work), fits)
     size = _Size()
     while batch := packer.take(size.most):
         results, error = _attempt(run, batch, shortage)
@@ -91,19 +109,14 @@ class _Packer(Generic[W]):
     """Takes work from a stream in batches; work of a failed batch comes first."""
 
     stream: Iterator[W]
-    cost: Callable[[W], float]
-    budget: float
-    most: int | None
+    fits: Callable[[Sequence[W]], bool]
     waiting: deque[W] = field(default_factory=deque)
 
     def take(self, limit: int | None) -> list[W]:
         """The next batch; empty at the end."""
-        bound = min((n for n in (self.most, limit) if n is not None), default=None)
         batch: list[W] = []
-        dearest = 0.0
-        while (bound is None or len(batch) < bound) and self._filled():
-            dearest = max(dearest, self.cost(self.waiting[0]))
-            if batch and dearest * (len(batch) + 1) > self.budget:
+        while (limit is None or len(batch) < limit) and self._filled():
+            if batch and not self.fits([*batch, self.waiting[0]]):
                 break
             batch.append(self.waiting.popleft())
         return batch

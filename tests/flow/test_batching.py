@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cpbench.flow.batching import Shortage, in_batches, is_out_of_memory
+from cpbench.flow.batching import Shortage, in_batches, in_loads, is_out_of_memory
 
 
 class Machine:
@@ -115,3 +115,28 @@ def test_torch_s_own_error_is_recognised() -> None:
         torch.empty(2**60, dtype=torch.uint8)
     assert is_out_of_memory(failure.value)
     assert not is_out_of_memory(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
+
+
+def test_pieces_that_share_their_cost_are_packed_by_what_they_cost_together() -> None:
+    seen: list[str] = []
+
+    def run(batch: list[str]) -> list[str]:
+        seen.append("".join(batch))
+        return batch
+
+    bound = [2]
+    work = "aaabbccccd"
+    assert list(in_loads(work, run, fits=lambda batch: len(set(batch)) <= bound[0])) == list(work)
+    assert seen == ["aaabb", "ccccd"]
+    seen.clear()
+    results = in_loads(work, run, fits=lambda batch: len(set(batch)) <= bound[0])
+    next(results)
+    bound[0] = 1  # a bound that is measured on the first batch holds from the next
+    assert list(results) == list(work)[1:]
+    assert seen == ["aaabb", "cccc", "d"]
+
+
+def test_a_load_that_does_not_fit_is_halved_too() -> None:
+    machine = Machine(lambda call: 3)
+    results = list(in_loads(range(20), machine.run, fits=lambda batch: True, shortage=machine.shortage()))
+    assert results == [number**2 for number in range(20)] and max(machine.sizes) <= 3

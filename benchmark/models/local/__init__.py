@@ -8,7 +8,6 @@ Nothing here knows a class by name: what a model takes is read off its processor
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,8 +17,9 @@ from typing import Any, Literal
 import numpy as np
 
 from cpbench.errors import UsageError, UserError
-from cpbench.flow.batching import Shortage, in_batches
+from cpbench.flow.batching import Shortage, in_loads
 from cpbench.flow.device import best_device, best_dtype, use_all_cores
+from cpbench.models.local.budget import GUESSED, LETTERS, Load, Taken, bytes_taken, free_bytes, measured
 from cpbench.models.local.ear import frame_mask, join, spans, valid
 from cpbench.models.local.generate import Speaker, drawn_by, effective
 from cpbench.models.local.listening import encoder_of, entering
@@ -27,14 +27,12 @@ from cpbench.models.local.load import Checkpoint, Source, load_weights, open_che
 from cpbench.models.local.prompts import SEVERAL, Prompts, conversation
 from cpbench.models.local.reuse import Asked, Reuse, Ways, untried
 from cpbench.models.local.tower import Tower
-from cpbench.models.local.trial import tried
+from cpbench.models.local.trial import brief, questions, tried
 from cpbench.parts import Listened
 from cpbench.records import Generation, Heard, ModelCard, Prediction, Turn
 
 __all__ = ["LocalModel", "Prompts", "conversation"]
 
-WORDS_COST = 4.0  # seconds of audio that a turn's words and answer count as
-BUDGET = {"cpu": (140.0, 8), "gpu": (960.0, 64)}  # padded seconds, and turns, of a batch
 ENOUGH = 4  # questions with audio before it is tried what can be saved: a trial costs about as much as two
 TRIED = 10.0  # seconds that clips are tried in, where an encoder states no window
 
@@ -126,7 +124,7 @@ class LocalModel:
         encoder = encoder_of(self._speaker.model)
         return Reuse(self._speaker, None if encoder is None else Tower(encoder))
 
-    def work(self) -> dict[str, Any]:
+    def account(self) -> dict[str, Any]:
         """What answering took so far, for the manifest: batches, encoder passes, and which ways saved some of them."""
         return self._reuse.work
 
@@ -140,13 +138,13 @@ class LocalModel:
         A batch too large for the memory is halved; a turn too large alone becomes a failed prediction.
         """
         self._reuse.forget()
-        budget, most = BUDGET["cpu" if self._device == "cpu" else "gpu"]
-        if self.batch_size != "auto":
-            budget, most = math.inf, self.batch_size
-        shortage: Shortage[Turn, Prediction] = Shortage(
-            lambda turn, error: turn.request.failed(f"out of memory, even alone: {error}"), self._release
+        shortage: Shortage[tuple[Turn, Load], Prediction] = Shortage(
+            lambda piece, error: piece[0].request.failed(f"out of memory, even alone: {error}"), self._release
         )
-        yield from in_batches(turns, self._answered, cost=self._cost, budget=budget, most=most, shortage=shortage)
+        work = ((turn, self._load_of(turn)) for turn in turns)
+        yield from in_loads(
+            work, lambda pieces: self._answered([turn for turn, _ in pieces]), fits=self._fits, shortage=shortage
+        )
 
     def listen(self, turns: Sequence[Turn]) -> list[Listened]:
         """What enters the encoder for each turn, and what comes next: one batch, prepared as for answers."""
@@ -179,9 +177,20 @@ class LocalModel:
         """What the model takes of a turn: the one step between the engine and the processor."""
         return self.prompts.fitted(turn)
 
-    def _cost(self, turn: Turn) -> float:
-        """Seconds of audio that a turn counts as in a batch."""
-        return WORDS_COST + sum(map(self.prompts.ear.padded_seconds, self.prompts.fitted(turn).heard))
+    def _fits(self, pieces: Sequence[tuple[Turn, Load]]) -> bool:
+        if self.batch_size != "auto":
+            return len(pieces) <= self.batch_size
+        budget = self._reuse.budget or GUESSED["cpu" if self._device == "cpu" else "gpu"]
+        return budget.fits([load for _, load in pieces])
+
+    def _load_of(self, turn: Turn) -> Load:
+        """What a turn brings into a batch."""
+        reuse, fitted = self._reuse, self._taken(turn)
+        once = reuse.verdict is not None and reuse.verdict.ways.once
+        sounds = repr(turn.request.sounds) if once else turn.request.key
+        seconds = sum(map(self.prompts.ear.padded_seconds, fitted.heard))
+        words = len(turn.request.text) / LETTERS + self._generation(turn).max_new_tokens
+        return Load(sounds, seconds, reuse.tokens_a_second * seconds + words)
 
     def _answered(self, turns: list[Turn]) -> list[Prediction]:
         """The turns' predictions, neighbours that can share a batch together."""
@@ -224,7 +233,23 @@ class LocalModel:
                 window = self.prompts.ear.chunk or TRIED
                 with reuse.uncounted():
                     reuse.verdict = tried(reuse, turns, self._asked, window=window, dtype=self._dtype)
+                    self._weigh(turns, reuse.verdict.ways)
         return reuse.verdict.ways if reuse.verdict and turns[0].heard else Ways()
+
+    def _weigh(self, turns: Sequence[Turn], ways: Ways) -> None:
+        """Find out what a batch takes of this machine's memory, and how many tokens a second of audio becomes."""
+        some = questions(turns, None)
+        asked = self._asked(some, ways)
+        generation = brief(self._generation(turns[0]))
+        options = self._speaker.options(generation)
+        found = bytes_taken(self._device, lambda: self._reuse.generated(asked, options, ways).kept)
+        if found is None:
+            return
+        seconds = max(self._load_of(turn).seconds for turn in some)
+        tokens = asked.width + generation.max_new_tokens
+        taken = Taken(seconds * len(set(asked.sounds)), float(tokens * len(some)), found)
+        self._reuse.tokens_a_second = asked.width / max(1.0, seconds)
+        self._reuse.budget = measured(taken, free_bytes(self._device), "cpu" if self._device == "cpu" else "gpu")
 
     def _heard(self, asked: Asked) -> list[float]:
         """Seconds of audio that the inputs hold for each turn, by the mask of their frames where there is one."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from cpbench.models.local.budget import Budget, cache_bytes
 from cpbench.models.local.ear import frame_mask, spans
 from cpbench.models.local.generate import Speaker
 from cpbench.models.local.prompts import Prompts
@@ -114,6 +115,7 @@ class Said:
 
     tokens: Any
     scores: tuple[Any, ...] = ()
+    kept: float = 0.0  # bytes of keys and values
 
 
 @dataclass
@@ -124,6 +126,8 @@ class Reuse:
     tower: Tower | None  # None: no encoder is found
     verdict: Verdict | None = None  # None: not tried yet
     seen: int = 0  # questions that were asked before it was tried
+    budget: Budget | None = None  # None: not measured yet
+    tokens_a_second: float = 25.0  # of audio, padding and all; 25 are those of Whisper's encoders pooled by two
     counts: dict[str, int] = field(default_factory=lambda: {"batches": 0, "questions": 0, "prefixes": 0})
 
     @property
@@ -133,7 +137,8 @@ class Reuse:
             {} if self.tower is None else {"encoder_passes": self.tower.clips, "encoder_frames": self.tower.frames}
         )
         ways = (self.verdict or untried("there was too little to ask")).reasons
-        return {**self.counts, **encoded, "ways": dict(ways)}
+        bounds = {} if self.budget is None else {"budget": vars(self.budget)}
+        return {**self.counts, **encoded, "ways": dict(ways), **bounds}
 
     def forget(self) -> None:
         """Drop what was kept of earlier batches: the weights may be others from here on."""
@@ -166,7 +171,7 @@ class Reuse:
     def _plainly(self, asked: Asked, options: Mapping[str, Any], ways: Ways, seed: int | None) -> Said:
         with self._hearing(asked, ways):
             made = self.speaker.generate(asked.inputs, options, seed=seed)
-        return Said(made.sequences[:, asked.width :], made.logits or ())
+        return Said(made.sequences[:, asked.width :], made.logits or (), cache_bytes(made.past_key_values))
 
     def _by_prefix(self, asked: Asked, options: Mapping[str, Any], ways: Ways, seed: int | None) -> Said:
         """Read what each sound's prompts begin with, once, then ask all the questions after it."""
@@ -185,7 +190,9 @@ class Reuse:
         cache = read.past_key_values
         cache.batch_select_indices(torch.tensor(whose, device=read.sequences.device))
         made = self.speaker.generate(type(asked.inputs)(split.whole), {**options, "past_key_values": cache}, seed=seed)
-        return Said(made.sequences[:, split.whole["input_ids"].shape[1] :], made.logits or ())
+        return Said(
+            made.sequences[:, split.whole["input_ids"].shape[1] :], made.logits or (), cache_bytes(made.past_key_values)
+        )
 
     @contextmanager
     def _hearing(self, asked: Asked, ways: Ways) -> Iterator[None]:
@@ -206,6 +213,8 @@ class _Split:
 
     @classmethod
     def of(cls, asked: Asked, whose: Sequence[int]) -> _Split:
+        import torch
+
         ids, mask = asked.inputs["input_ids"], asked.inputs["attention_mask"]
         prompts = [row[kept.bool()].tolist() for row, kept in zip(ids, mask, strict=True)]
         by_sound: dict[int, list[list[int]]] = {}
@@ -215,7 +224,7 @@ class _Split:
         beginnings = _left([by_sound[sound][0][: shared[sound]] for sound in sorted(shared)])
         rests = _left([prompt[shared[sound] :] for prompt, sound in zip(prompts, whose, strict=True)])
         index = list(whose)
-        whole = {name: _beside(beginnings[name][index], rests[name]) for name in beginnings}
+        whole = {name: torch.cat([value[index], rests[name]], dim=1) for name, value in beginnings.items()}
         return cls(beginnings, whole)
 
 
@@ -231,15 +240,9 @@ def _left(rows: Sequence[Sequence[int]]) -> dict[str, Any]:
     import torch
 
     longest = max(map(len, rows))
-    ids = [[*(row[:1] * (longest - len(row))), *row] for row in rows]
+    ids = [[row[0]] * (longest - len(row)) + list(row) for row in rows]
     mask = [[0] * (longest - len(row)) + [1] * len(row) for row in rows]
     return {"input_ids": torch.tensor(ids), "attention_mask": torch.tensor(mask)}
-
-
-def _beside(left: Any, right: Any) -> Any:
-    import torch
-
-    return torch.cat([left, right], dim=1)
 
 
 def _name(heard: Heard) -> str:

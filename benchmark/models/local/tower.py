@@ -135,7 +135,7 @@ def _positions(encoder: Any, frames: int, short: int) -> Iterator[dict[int, int]
         return
     fewer = short // (frames // table.num_embeddings)
     said = getattr(encoder.config, "max_source_positions", None)
-    encoder.embed_positions = nn.Embedding.from_pretrained(table.weight[:fewer])
+    encoder.embed_positions = nn.Embedding.from_pretrained(table.weight[:fewer])  # type: ignore[no-untyped-call]
     if said is not None:
         encoder.config.max_source_positions = fewer
     try:

@@ -41,7 +41,7 @@ def tried(reuse: Reuse, turns: Sequence[Turn], prepared: Prepare, *, window: flo
     `prepared` asks the processor; `window`: seconds that the encoder takes at once.
     """
     batches = [questions(turns, None), questions(turns, window)]
-    options = reuse.speaker.options(_short(turns[0].request.generation)) | {"output_logits": True}
+    options = reuse.speaker.options(brief(turns[0].request.generation)) | {"output_logits": True}
 
     def said(ways: Ways) -> list[Said]:
         reuse.forget()
@@ -105,7 +105,8 @@ def _cut(heard: Heard, seconds: float) -> Heard:
     return Heard(sound, effect(heard.wave, heard.sampling_rate), heard.sampling_rate)
 
 
-def _short(asked: Generation) -> Generation:
+def brief(asked: Generation) -> Generation:
+    """A greedy answer, no longer than needed to compare it."""
     return Generation(max_new_tokens=min(TOKENS, asked.max_new_tokens))
 
 

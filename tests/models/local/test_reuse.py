@@ -64,14 +64,14 @@ def test_each_sound_is_encoded_once_and_every_answer_is_the_one_it_gets_alone(
     turns = asked()
     model = LocalModel(str(checkpoint), batch_size=batch_size)
     answers = list(model.answer(turns[:4]))  # the ways are tried here
-    assert model.work()["ways"]["once"] == "on"
-    before = model.work()["encoder_passes"]
+    assert model.account()["ways"]["once"] == "on"
+    before = model.account()["encoder_passes"]
     with counting(model) as entered:
         assert list(model.answer(turns)) == alone(checkpoint, turns)
     assert answers == alone(checkpoint, turns[:4])
     assert sum(rows for rows, _ in entered) == ROWS
-    assert model.work()["encoder_passes"] - before == len(LENGTHS)
-    assert model.work()["questions"] == 4 + len(turns)
+    assert model.account()["encoder_passes"] - before == len(LENGTHS)
+    assert model.account()["questions"] == 4 + len(turns)
 
 
 def test_without_the_ways_it_is_a_pass_a_question(
@@ -81,8 +81,8 @@ def test_without_the_ways_it_is_a_pass_a_question(
     with counting(model) as entered:
         list(model.answer(asked(max_new_tokens=1)))
     assert sum(rows for rows, _ in entered) == len(QUESTIONS) * ROWS
-    assert model.work()["encoder_passes"] == len(QUESTIONS) * len(LENGTHS)
-    assert "batch size of 1" in model.work()["ways"]["once"]
+    assert model.account()["encoder_passes"] == len(QUESTIONS) * len(LENGTHS)
+    assert "batch size of 1" in model.account()["ways"]["once"]
 
 
 def test_only_valid_frames_enter_where_the_encoder_masks_its_padding(
@@ -95,7 +95,7 @@ def test_only_valid_frames_enter_where_the_encoder_masks_its_padding(
         list(model.answer(turns[:6]))
         with counting(model) as entered:
             assert list(model.answer(turns)) == alone(checkpoints[name], turns)
-        said = model.work()["ways"]["cut"]
+        said = model.account()["ways"]["cut"]
         assert said == "on" if cut else "scores move" in said
         assert sorted(frames for _, frames in entered) == ([112, 272, 400, 400] if cut else [400] * 4)
         encoder = encoder_of(model._speaker.model)
@@ -140,9 +140,9 @@ def test_where_the_question_stands_before_the_audio_no_prefix_is_shared(
     turns = asked(max_new_tokens=4)
     model = LocalModel(str(folder), batch_size=6)
     assert list(model.answer(turns)) == alone(folder, turns)
-    ways = model.work()["ways"]
+    ways = model.account()["ways"]
     assert ways["prefix"].startswith("off: ") and ways["once"] == "on"
-    assert model.work()["prefixes"] == 0 and model.work()["encoder_passes"] == len(LENGTHS)
+    assert model.account()["prefixes"] == 0 and model.account()["encoder_passes"] == len(LENGTHS)
 
 
 def test_a_prefix_is_read_once_a_sound(checkpoints: dict[str, Path], asked: Callable[..., list[Turn]]) -> None:
@@ -175,7 +175,7 @@ def test_penalties_stops_and_ends_hold_beside_a_shared_prefix(
     model = LocalModel(str(folder), batch_size=6)
     answers = list(model.answer(turns))
     assert answers == alone(folder, turns)
-    assert model.work()["ways"]["prefix"] == "on" and model.work()["prefixes"] > 0
+    assert model.account()["ways"]["prefix"] == "on" and model.account()["prefixes"] > 0
     assert answers[0].finish_reason == "stop" and not answers[0].raw.startswith(plain)
 
 
@@ -211,7 +211,7 @@ def test_a_trial_without_memory_leaves_the_run_as_it_was(
     answers = list(model.answer(turns))
     hook.remove()
     assert answers == alone(checkpoints["qwen2_audio"], turns)
-    assert set(model.work()["ways"].values()) == {"off: there was no memory to try it"}
+    assert set(model.account()["ways"].values()) == {"off: there was no memory to try it"}
 
 
 def said(tokens: list[list[int]], *steps: list[list[float]]) -> Said:
