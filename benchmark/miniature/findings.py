@@ -7,7 +7,7 @@ A seed is one training; seeds are the unit of independence here, and every inter
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -59,10 +59,16 @@ class Row:
     relative: Estimate | None  # gain / baseline, over all questions, in percent
 
 
-def over_seeds(values: Sequence[float]) -> Estimate:
-    """The mean of independent trainings, with its t interval. One training has no interval."""
+def over_seeds(values: Sequence[float], *, top: float | None = None) -> Estimate:
+    """The mean of independent trainings, with its t interval. One training has no interval.
+
+    `top`: of a scale from 0 to there, which the interval does not leave.
+    """
     numbers = np.asarray(values, dtype=float)
-    return cluster_interval(float(numbers.mean()), numbers - numbers.mean(), range(len(numbers)))
+    found = cluster_interval(float(numbers.mean()), numbers - numbers.mean(), range(len(numbers)))
+    if top is None or found.low is None or found.high is None:
+        return found
+    return replace(found, low=max(found.low, 0.0), high=min(found.high, top))
 
 
 def relative_gain(values: Sequence[float], baseline: Sequence[float]) -> Estimate | None:
@@ -163,7 +169,7 @@ def _paired(asked: Sequence[Asked], a: Shown, b: Shown) -> dict[str, Estimate]:
 
 def _means(asked: Sequence[Asked], system: System, condition: str) -> dict[str, Estimate]:
     found = {part: _by_seed(asked, system, condition, part) for part in SLICES}
-    return {part: over_seeds(list(values.values())) for part, values in found.items() if values}
+    return {part: over_seeds(list(values.values()), top=100.0) for part, values in found.items() if values}
 
 
 def _of(asked: Iterable[Asked], system: System) -> list[Asked]:
