@@ -56,9 +56,9 @@ class Plan:
 
 FULL = Plan(Scale(), seeds=5, base_epochs=1.0, epochs=1.0)
 QUICK = Plan(
-    Scale(single=200, double=300, feelings=80, asked_single=30, asked_double=40, conflicts=40),
+    Scale(single=150, double=250, feelings=80, asked_single=30, asked_double=40, conflicts=40),
     seeds=2,
-    base_epochs=1.0,
+    base_epochs=0.7,
     epochs=1.0,
     limit=200,
     tuned=("adapter",),
