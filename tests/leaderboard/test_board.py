@@ -180,7 +180,7 @@ def test_a_new_board_is_ready_for_git(tmp_path):
     made = init_board(tmp_path / "new", title='A "board"', about="Über alles: two\nlines")
     assert (made.rules.title, made.rules.about) == ('A "board"', "Über alles: two\nlines")
     attributes = (tmp_path / "new" / ".gitattributes").read_text().splitlines()
-    assert attributes == ["history.jsonl merge=union", "entries/** -text"]
+    assert attributes == ["history.jsonl merge=union", "entries/** -text", "judges/** -text"]
     git = shutil.which("git")
     assert git is None or (tmp_path / "new" / "datasets" / ".gitkeep").is_file()
 
