@@ -58,9 +58,7 @@ def run_of(tmp_path, tone):
                     f"question {at}?",
                     (labels[at % len(labels)] or f"gold {at}",),
                 ),
-                type=types[at % len(types)],
-                label=labels[at % len(labels)],
-                **known,
+                **{"type": types[at % len(types)], "label": labels[at % len(labels)], **known},
             )
             for at in range(items)
         ]
