@@ -53,8 +53,15 @@ demo-pack: $(VENV)/.installed
 	$(BIN)/cpbench judge pack $(RUNS) --out judges/validity/packs/demo --compress
 	@test $$(cat judges/validity/packs/demo/* | wc -c) -lt 3000000 || { echo "the pack is larger than 3 MB"; exit 1; }
 
+# Measures the figures of docs/performance.md, and writes its table. PERF_FLAGS=tests/performance/test_engine.py measures
+# one file again: the figures of the others stay. It needs an idle machine, and the clips of EmoDB beside the checkout.
+PERF_FLAGS ?= tests/performance
+PERF_OUT := runs/performance.jsonl
 perf: $(VENV)/.tested
-	$(BIN)/python -m pytest -m performance tests/performance
+	@mkdir -p $(dir $(PERF_OUT))
+	@$(if $(filter tests/performance,$(PERF_FLAGS)),rm -f $(PERF_OUT))
+	CPBENCH_PERF_OUT=$(PERF_OUT) $(BIN)/python -m pytest -m performance -s $(PERF_FLAGS); status=$$?; \
+		$(BIN)/python tests/performance/table.py $(PERF_OUT) docs/performance.md && exit $$status
 
 clean:
 	rm -rf build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache

@@ -20,6 +20,7 @@ from cpbench.records import Case, Clip, Item, Judgement
 
 pytestmark = pytest.mark.performance
 CALLS, AT_ONCE = 2000, 64
+CALLED = f"{CALLS:,} calls of 200 ms, {AT_ONCE} in flight, a local HTTP endpoint"
 
 
 @pytest.fixture(scope="module")
@@ -86,18 +87,20 @@ def compare(url: str, ours: Callable[[int, int], object]) -> tuple[float, float]
     return loop + seconds(lambda: bare(url, asked)), mine
 
 
-def test_2000_chat_calls_take_no_longer_than_a_bare_loop(url: str) -> None:
+def test_2000_chat_calls_take_no_longer_than_a_bare_loop(url: str, figure: Callable[..., None]) -> None:
     chat = load_chat("openai/served-model", {"base_url": url, "concurrency": str(AT_ONCE)})
 
     def ours(first: int, count: int) -> None:
         assert sum(reply.status == "ok" for reply in chat.ask(requests(url, first, count))) == count
 
     loop, mine = compare(url, ours)
-    print(f"\nbare {loop:.2f} s, chat {mine:.2f} s, ratio {mine / loop:.3f}")
+    figure("chat calls, over a bare loop over the SDK", mine / loop, bound=1.10, unit="x", on=CALLED)
     assert mine <= 1.10 * loop
 
 
-def test_2000_judgements_on_disk_take_at_most_a_tenth_longer_than_a_bare_loop(url: str, tmp_path: Path) -> None:
+def test_2000_judgements_on_disk_take_at_most_a_tenth_longer_than_a_bare_loop(
+    url: str, tmp_path: Path, figure: Callable[..., None]
+) -> None:
     judge = judge_at(url)
 
     def ours(first: int, count: int) -> None:
@@ -107,18 +110,19 @@ def test_2000_judgements_on_disk_take_at_most_a_tenth_longer_than_a_bare_loop(ur
             assert len(ledger) == count and all(found.score == 80.0 for found in ledger)
 
     loop, mine = compare(url, ours)
-    print(f"\nbare {loop:.2f} s, judged {mine:.2f} s, ratio {mine / loop:.3f}")
+    figure("judgements on disk, over a bare loop over the SDK", mine / loop, bound=1.10, unit="x", on=CALLED)
     assert mine <= 1.10 * loop
 
 
-def test_judging_has_flat_memory(url: str) -> None:
+def test_judging_has_flat_memory(url: str, figure: Callable[..., None]) -> None:
     """Resident memory after 500 and after 2,000 judgements: what is kept of one is its key."""
     sizes = []
     for done, _ in enumerate(judge_at(url).judge(cases(30_000, CALLS)), start=1):
         if done in (CALLS // 4, CALLS):
             sizes.append(resident())
-    print(f"\n{sizes[0] / 2**20:.1f} MB after {CALLS // 4}, {sizes[1] / 2**20:.1f} MB after {CALLS}")
-    assert sizes[1] - sizes[0] < 4 * 2**20
+    grown = (sizes[1] - sizes[0]) / 2**20
+    figure("judging: memory from the 500th to the 2,000th judgement", grown, bound=4, unit="MiB", on=CALLED)
+    assert grown < 4
 
 
 def resident() -> int:

@@ -11,6 +11,7 @@ import random
 import resource
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -25,6 +26,7 @@ from cpbench.leaderboard.parsing import parse_submission
 
 pytestmark = pytest.mark.performance
 SYSTEMS, ITEMS, RECORDINGS, SECONDS = 200, 1567, 479, 60.0
+BOARD = f"{SYSTEMS} judged submissions of {ITEMS:,} items, {RECORDINGS} recordings, two tables, all pairs compared"
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +74,7 @@ def spent() -> tuple[float, float]:
 
 
 def test_200_submissions_are_built_in_a_minute(
-    boards: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    boards: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, figure: Callable[..., None]
 ) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     board = filled(boards, tmp_path / "board")
@@ -85,6 +87,7 @@ def test_200_submissions_are_built_in_a_minute(
         f"\n{SYSTEMS} x {ITEMS}: {own:.1f} s here, {workers:.1f} s in two workers: {own + workers / 2:.1f} s on two "
         f"cores; {wall:.1f} s by the clock; page {size / 1e6:.1f} MB"
     )
+    figure("board: built from its files", own + workers / 2, bound=SECONDS, unit="s of two cores", on=BOARD)
     assert made.broken == ()
     assert [(table.ranking.systems, table.ranking.pairs) for table in made.tables] == [(SYSTEMS, 19_900)] * 2
     first = made.tables[0].rows[0].place

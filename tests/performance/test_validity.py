@@ -15,10 +15,11 @@ from cpbench.judges.validity.evidence import Candidate, People, concluded, measu
 from cpbench.judges.validity.validate import open_ledger
 
 GROUND = Path(__file__).parents[1] / "judges" / "validity" / "ground.py"
+PACK = "8 systems x 2,000 items, 400 recordings, 2,000 draws; the judging is not in it"
 
 
 @pytest.mark.performance
-def test_eight_systems_and_two_thousand_items(tmp_path):
+def test_eight_systems_and_two_thousand_items(tmp_path, figure):
     spec = importlib.util.spec_from_file_location("ground", GROUND)
     ground = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(ground)
@@ -29,5 +30,5 @@ def test_eight_systems_and_two_thousand_items(tmp_path):
     found = concluded(measured(heard, Candidate("simulated:noisy"), People(), draws=2000), pack)
     seconds = time.perf_counter() - start
     assert found["pack"]["items"] == 2000 and found["pack"]["answers"] == 16000
-    print(f"{seconds:.1f} s")
+    figure("judge validate: from judgements to a verdict", seconds, bound=15, unit="s", on=PACK)
     assert seconds < 15
