@@ -148,6 +148,7 @@ class Endpoint:
     bodies: list[dict[str, Any]] = field(default_factory=list)  # of the calls, as they came
     headers: list[dict[str, str]] = field(default_factory=list)  # of the calls, names in lower case
     most_at_once: int = 0
+    close: Callable[[], None] = lambda: None
     _now: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
     completion: Callable[..., Answer] = field(default_factory=lambda: completion)
@@ -212,20 +213,40 @@ class _Server(ThreadingHTTPServer):
 
 
 @pytest.fixture
-def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[Endpoint]:
-    """A chat endpoint on this machine, and an environment without anybody's key."""
+def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], Endpoint]]:
+    """A function that starts a chat endpoint on this machine, in an environment without anybody's key; its `close` ends
+    it before the test does."""
     for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_ORG_ID", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)
-    state = Endpoint()
-    server = _Server(("127.0.0.1", 0), handler(state))
-    state.url = f"http://127.0.0.1:{server.server_port}/v1"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    yield state
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    started = []
+
+    def start() -> Endpoint:
+        state = Endpoint()
+        server = _Server(("127.0.0.1", 0), handler(state))
+        state.url = f"http://127.0.0.1:{server.server_port}/v1"
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+        thread.start()
+
+        def close() -> None:
+            if thread.is_alive():
+                server.shutdown()
+                server.server_close()
+                thread.join()
+
+        state.close = close
+        started.append(state)
+        return state
+
+    yield start
+    for state in started:
+        state.close()
+
+
+@pytest.fixture
+def endpoint(serve: Callable[[], Endpoint]) -> Endpoint:
+    """A chat endpoint on this machine, and an environment without anybody's key."""
+    return serve()
 
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")

@@ -17,7 +17,18 @@ from cpbench import parts
 from cpbench.errors import UsageError
 from cpbench.records import Call
 
-__all__ = ["Chat", "ChatRequest", "Message", "Reply", "ReplyStatus", "converse", "family", "load_chat", "providers"]
+__all__ = [
+    "Chat",
+    "ChatRequest",
+    "Message",
+    "Reply",
+    "ReplyStatus",
+    "addresses",
+    "converse",
+    "family",
+    "load_chat",
+    "providers",
+]
 
 _TOOLS = frozenset({"batch", "paying", "prices", "prompts", "structured"})  # files of this folder that are no provider
 ReplyStatus = Literal["ok", "truncated", "refusal", "content_filter", "api_error", "expired"]
@@ -88,12 +99,30 @@ class Chat(Protocol):
 
 
 def load_chat(spec: str, options: Mapping[str, str] | None = None) -> Chat:
-    """`openai/NAME`, `anthropic/NAME`, `hf/ID` for a local transformers model. Raises UsageError for anything else."""
+    """`openai/NAME`, `anthropic/NAME`, `hf/ID` for a local transformers model. Raises UsageError for anything else.
+
+    With several addresses in `base_url`, "http://a:8000/v1,http://b:8000/v1", the calls are spread over them.
+    """
     provider, _, name = spec.partition("/")
     if not name or provider not in providers():
         raise UsageError("unknown text LLM", value=spec, allowed=[f"{known}/NAME" for known in providers()])
-    part = parts.find("chat", provider)
-    return cast(Chat, parts.build(part, {**(options or {}), "name": name}))
+    part, options = parts.find("chat", provider), {**(options or {}), "name": name}
+    places = addresses(options.get("base_url"))
+    if len(places) > 1:
+        from cpbench.chat._several import Several
+
+        return Several([parts.build(part, {**options, "base_url": place}) for place in places])
+    return cast(Chat, parts.build(part, options | ({"base_url": places[0]} if places else {})))
+
+
+def addresses(base_url: object) -> list[str]:
+    """The addresses in a `base_url`, which may hold several with commas or blanks between them, once each.
+
+    >>> addresses("http://a/v1, http://b/v1"), addresses("http://a/v1"), addresses(None)
+    (['http://a/v1', 'http://b/v1'], ['http://a/v1'], [])
+    """
+    words = base_url if isinstance(base_url, str) and base_url.lower() not in ("none", "null") else ""
+    return list(dict.fromkeys(filter(None, re.split(r"[\s,]+", words))))
 
 
 def providers() -> list[str]:

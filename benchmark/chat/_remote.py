@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from cpbench.chat import ChatRequest, Reply
-from cpbench.chat._breaker import Breaker
+from cpbench.chat._breaker import Breaker, Fault
 from cpbench.errors import UserError
 from cpbench.flow.streams import in_flight
 from cpbench.records import Call
@@ -33,7 +33,15 @@ UNSUPPORTED = re.compile(
 FILTERED = re.compile(
     r"content[ _](?:filter|policy|management)|content_policy_violation|responsible ?ai", re.IGNORECASE
 )
+BUSY = (429, 502, 503, 504)
+"""What an endpoint, or what stands before it, answers when it takes nothing for now."""
 BROKE = re.compile(r"insufficient_quota|credit balance|billing", re.IGNORECASE)
+
+
+class Unreachable(UserError):
+    """Nobody is at the address; `reason` says how that was found."""
+
+    reason = ""
 
 
 @dataclass
@@ -105,6 +113,12 @@ class Remote(ABC):
         return not _is_local(urlsplit(self.url).hostname or "")
 
     @property
+    def address(self) -> str:
+        """The URL without a user's name and password, should it hold them."""
+        parts = urlsplit(self.url)
+        return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+
+    @property
     def endpoint(self) -> str:
         """What messages call it."""
         return f"{self.PROVIDER}/{self.name} at {self.url}"
@@ -112,9 +126,14 @@ class Remote(ABC):
     def ask(self, requests: Iterable[ChatRequest]) -> Iterator[Reply]:
         """Yield replies as they finish; see `Chat.ask`. What is in flight when it has to stop is still yielded."""
         self.models  # noqa: B018  before anything is paid for, so that a wrong key or host costs nothing
-        yield from in_flight(self._reply, requests, self.concurrency)
+        yield from in_flight(self.reply, requests, self.concurrency)
 
-    def _reply(self, request: ChatRequest) -> Reply:
+    def among_others(self, breaker: Breaker) -> None:
+        """Leave tries to the caller, who can go elsewhere, and tell `breaker` what happens; before the first call."""
+        self.max_retries, self._breaker = 0, breaker
+
+    def reply(self, request: ChatRequest) -> Reply:
+        """One call's reply. Raises UserError where going on would be useless, and what its breaker raises."""
         started, when = time.monotonic(), now()
         try:
             response, body = self._create(request)
@@ -122,9 +141,10 @@ class Remote(ABC):
         except self.sdk.APIStatusError as error:
             return self._refused(request, error)
         except self.sdk.APIConnectionError as error:
-            return self._failed(request, f"{error} ({error.__cause__ or 'timed out'})")
+            fault: Fault = "unreached" if type(error.__cause__).__name__.startswith("Connect") else "call"
+            return self._failed(request, f"{error} ({error.__cause__ or 'timed out'})", fault=fault)
         except UnicodeEncodeError as error:
-            return self._failed(request, f"the request cannot be sent as UTF-8: {error}", of_request=True)
+            return self._failed(request, f"the request cannot be sent as UTF-8: {error}", fault="request")
         except (self.sdk.APIError, ValueError) as error:  # a body that is not JSON, or is no completion
             return self._failed(request, f"the reply is no chat completion: {error}")
         self._breaker.success()
@@ -190,11 +210,12 @@ class Remote(ABC):
         elif status in (401, 403):
             self._breaker.denied(f"{status}, {said}: the key is not accepted", mend=self._other_key)
         else:
-            return self._failed(request, reason, of_request=status in (400, 413, 422))
+            fault: Fault = "request" if status in (400, 413, 422) else "busy" if status in BUSY else "call"
+            return self._failed(request, reason, fault=fault, wait=retry_after(error.response.headers) or 0.0)
         return Reply(request.key, "api_error", error=reason)
 
-    def _failed(self, request: ChatRequest, reason: str, *, of_request: bool = False) -> Reply:
-        self._breaker.failure(reason, of_request=of_request)
+    def _failed(self, request: ChatRequest, reason: str, *, fault: Fault = "call", wait: float = 0.0) -> Reply:
+        self._breaker.failure(reason, fault=fault, wait=wait)
         return Reply(request.key, "api_error", error=reason)
 
     def _unknown(self, said: str) -> UserError:
@@ -208,9 +229,10 @@ class Remote(ABC):
         try:
             return self._listing()[:40]
         except self.sdk.APIConnectionError as error:
-            raise UserError(
-                f"{self.endpoint} cannot be reached ({error.__cause__ or error})", mend="-M base_url=http://HOST:PORT"
-            ) from None
+            reason = str(error.__cause__ or error)
+            away = Unreachable(f"{self.endpoint} cannot be reached ({reason})", mend="-M base_url=http://HOST:PORT")
+            away.reason = reason
+            raise away from None
         except self.sdk.AuthenticationError as error:
             what = f"{self.endpoint} says {error.status_code}, {words(error)}: the key is not accepted"
             raise UserError(what, mend=self._other_key) from None

@@ -24,6 +24,7 @@ from typing import IO, Any, Literal, Protocol, cast
 from cpbench.chat import Chat, ChatRequest, Reply
 from cpbench.chat._breaker import AGAIN
 from cpbench.chat._remote import Remote, now, recorded, words
+from cpbench.chat._several import Several
 from cpbench.errors import UsageError, UserError
 from cpbench.fingerprint import digest, text_sha256
 from cpbench.flow.ledger import Ledger
@@ -113,6 +114,8 @@ class BatchChat:
     say: Callable[[str], None] = field(default=lambda text: None, repr=False)
 
     def __post_init__(self) -> None:
+        if isinstance(self.chat, Several):
+            raise UsageError("a batch goes to one endpoint, and base_url names", value=len(self.chat.members))
         if not isinstance(self.chat, Remote) or not hasattr(self.chat, "batches"):
             raise UsageError("no batches with", value=self.chat.name, allowed=["openai/NAME", "anthropic/NAME"])
         self._remote: Remote = self.chat

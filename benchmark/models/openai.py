@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from cpbench.chat import Chat, family, load_chat
 from cpbench.models._chat import Asking
@@ -13,10 +14,11 @@ from cpbench.records import ModelCard, Prediction, Turn
 
 @dataclass
 class OpenAI:
-    """Keys come from the SDK's environment variables; `base_url` names a server of one's own, which needs none.
+    """Keys come from the SDK's environment variables; `base_url` names a server of one's own, which needs none, or
+    several of one model, with commas between them: the calls are spread over them.
 
-    `concurrency`: calls in flight; `timeout`: seconds for one try; `max_new_tokens` and `temperature`: instead of the
-    task's; `max_clips`: clips that the endpoint takes in one message.
+    `concurrency`: calls in flight at each of them; `timeout`: seconds for one try; `max_new_tokens` and `temperature`:
+    instead of the task's; `max_clips`: clips that the endpoint takes in one message.
     """
 
     name: str
@@ -40,6 +42,11 @@ class OpenAI:
     def answer(self, turns: Iterable[Turn]) -> Iterator[Prediction]:
         """Yield answers as they come; a clip is sent as a 16 kHz mono WAV before the question."""
         return Asking(self._chat, self.system, self.max_new_tokens, self.temperature).answer(turns)
+
+    def account(self) -> dict[str, Any]:
+        """What each endpoint did so far, for the manifest; nothing where there is one only."""
+        count: Callable[[], Any] | None = getattr(self._chat, "account", None)
+        return {} if count is None else {"endpoints": count()}
 
     @cached_property
     def _chat(self) -> Chat:

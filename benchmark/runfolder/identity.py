@@ -27,6 +27,10 @@ FREE = frozenset(
 """What may change when a run goes on: where it lies, how far it goes, how strict it is, who judges it; and conditions,
 which are added to those that it has."""
 
+WHEREABOUTS = frozenset({"base_url", "concurrency", "timeout"})
+"""A model's options that say where and how fast it is asked, not who: a server stands on another node after each start,
+and more of them make no other run. (A judge's identity leaves the same out: judges/_spec.py.)"""
+
 
 def run_path(config: RunConfig) -> Path:
     """Where a run lies: --out, or a readable name that is a function of the configuration alone."""
@@ -75,6 +79,7 @@ def _identity(config: RunConfig) -> dict[str, Any]:
     """What makes two runs the same; existing paths are made absolute, so that the working folder does not matter."""
     made = {key: value for key, value in plain(config).items() if key not in FREE}
     made["model"] = _absolute(made["model"])
+    made["model_options"] = {key: value for key, value in made["model_options"].items() if key not in WHEREABOUTS}
     made["tasks"] = [_absolute(task) for task in made["tasks"]]
     made["data_dirs"] = {task: _absolute(path) for task, path in made["data_dirs"].items()}
     return made
