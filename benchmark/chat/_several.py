@@ -10,7 +10,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from cpbench.chat import ChatRequest, Reply
@@ -127,7 +128,7 @@ class Several:
         return None
 
     def _reply(self, request: ChatRequest) -> Reply:
-        tried: set[str] = set()
+        tried: Counter[str] = Counter()  # failed tries by address
         tries = 0
         while True:
             place, begun = self._take(tried)
@@ -136,7 +137,7 @@ class Several:
             except Elsewhere as failed:
                 self._give_back(place, failed, begun)
                 tries += failed.fault != "unreached"
-                tried.add(place.address)
+                tried[place.address] += 1
                 if tries > self._tries:
                     reason = f"{failed.reason} (the last of {tries} tries, at {len(tried)} endpoints)"
                     self._breaker.failure(reason)
@@ -157,7 +158,7 @@ class Several:
             self._breaker.success()
         return reply if reply.call is None else replace(reply, call=replace(reply.call, retries=tries))
 
-    def _take(self, tried: set[str]) -> tuple[Place, float]:
+    def _take(self, tried: Mapping[str, int]) -> tuple[Place, float]:
         """The endpoint to ask next, as soon as one has room; and when the call begins."""
         with self._changed:
             while self._over is None:
@@ -169,15 +170,15 @@ class Several:
                 self._changed.wait(min(ends, default=None))
             raise self._over
 
-    def _freest(self, now: float, tried: set[str]) -> Place | None:
-        """The least busy one: of those that are well and were not tried, then of the well, then one that has rested,
+    def _freest(self, now: float, tried: Mapping[str, int]) -> Place | None:
+        """The least busy one: of those that are well the least tried by this request, else one that has rested,
         which is asked one thing only."""
         well = [place for place in self._places if not place.rests and place.in_flight < self._at_each]
         waking = [place for place in self._places if place.rests and place.until <= now and not place.in_flight]
         open_ = well or waking
         return min(
             open_,
-            key=lambda place: (place.address in tried, place.in_flight, place.answered + place.failed),
+            key=lambda place: (tried.get(place.address, 0), place.in_flight, place.answered + place.failed),
             default=None,
         )
 

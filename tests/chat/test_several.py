@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import socket
 import threading
-import time
 from collections import Counter
+from collections.abc import Iterator
+from itertools import takewhile
 from typing import Any
 
 import pytest
@@ -71,10 +72,8 @@ def test_equal_endpoints_share_the_work_and_each_keeps_to_its_concurrency(serve:
 def test_a_slow_endpoint_is_given_less(serve: Any) -> None:
     fast, slow = serve(), serve()
     fast.default, slow.default = echo(fast, 0.01), echo(slow, 0.2)
-    start = time.monotonic()
     check_whole(list(chat(fast.url, slow.url).ask(requests(120))), 120)
     assert len(slow.bodies) <= 40 and len(fast.bodies) >= 80
-    assert time.monotonic() - start < 120 / 2 / 4 * 0.2  # what dealing them out one by one would take: 3 s
 
 
 def test_an_endpoint_that_dies_in_the_middle_loses_nothing(serve: Any, caplog: Any) -> None:
@@ -102,11 +101,15 @@ def test_an_endpoint_that_is_full_rests_and_comes_back(serve: Any, caplog: Any) 
     other.default, full.default = echo(other, 0.01), echo(full, 0.01)
     full.script = [full.problem(503, "loading") for _ in range(6)]
     both = chat(other.url, full.url)
-    replies = list(both.ask(requests(150)))
-    check_whole(replies, 150)
-    account = both.account()  # type: ignore[attr-defined]
-    assert account[full.url]["failed"] == 6 and account[full.url]["answered"] >= 10
-    assert 2 <= account[full.url]["rested"] <= 6  # what was in flight when it began to rest counts once
+    account = both.account  # type: ignore[attr-defined]
+
+    def until_it_is_back() -> Iterator[ChatRequest]:
+        yield from takewhile(lambda _: account()[full.url]["answered"] < 5, requests(20_000))
+
+    replies = list(both.ask(until_it_is_back()))
+    check_whole(replies, len(replies))
+    assert account()[full.url]["failed"] == 6
+    assert 2 <= account()[full.url]["rested"] <= 6  # what was in flight when it began to rest counts once
     assert f"{full.url} answers again" in caplog.text
     assert sum(reply.call.retries for reply in replies if reply.call) == 6
 
@@ -114,9 +117,9 @@ def test_an_endpoint_that_is_full_rests_and_comes_back(serve: Any, caplog: Any) 
 def test_a_server_s_own_wish_to_wait_is_kept(serve: Any) -> None:
     other, full = serve(), serve()
     other.default, full.default = echo(other, 0.01), echo(full)
-    full.script = [full.problem(429, "slow down", retry_after="1")]
+    full.script = [full.problem(429, "slow down", retry_after="60")]
     check_whole(list(chat(other.url, full.url, concurrency=1).ask(requests(40))), 40)
-    assert len(full.bodies) == 1  # 40 calls of 10 ms end before its second is over
+    assert len(full.bodies) == 1  # the others took a second at most
 
 
 def test_a_request_that_breaks_every_endpoint_fails_alone(serve: Any) -> None:
@@ -182,7 +185,7 @@ def test_addresses_are_spread_over_once_each_and_sound_options_are_still_held(se
     assert not isinstance(one, _several.Several)
     with pytest.raises(UsageError, match="concurency"):
         chat(server.url, nobody(), concurency=3)
-    with pytest.raises(UsageError, match="hf"):
+    with pytest.raises(UsageError, match="base_url"):
         load_chat("hf/x", {"base_url": "http://a/v1,http://b/v1"})
 
 
