@@ -173,3 +173,55 @@ def test_two_ranks_give_one_run(undisturbed, slow_model, tmp_path):
     )
     asked = [line for line in (tmp_path / "ranks.log").read_text().splitlines() if "hearing check" not in line]
     assert sorted(asked) == sorted(whole)
+
+
+@pytest.fixture
+def dying_model(tmp_path):
+    """As `slow_model`; one rank kills itself (SIGKILL) in the middle, unless that has happened already."""
+    path = tmp_path / "dying.py"
+    path.write_text(
+        """
+import hashlib, os, signal, time
+from dataclasses import dataclass
+from pathlib import Path
+
+from cpbench.records import ModelCard
+
+
+@dataclass
+class Dying:
+    dead: str
+    card = ModelCard("dying", "test")
+
+    def answer(self, turns):
+        for place, turn in enumerate(turns):
+            time.sleep(0.004)
+            if place == 10 and os.environ.get("RANK") == "1" and not Path(self.dead).exists():
+                Path(self.dead).touch()
+                os.kill(os.getpid(), signal.SIGKILL)
+            word = hashlib.sha256(turn.heard[0].wave.tobytes() + turn.request.text.encode()).hexdigest()[:8]
+            yield turn.request.answered(word, heard=turn.heard[0].seconds)
+"""
+    )
+    return path
+
+
+def test_a_rank_that_dies_stops_the_run_with_one_message_and_the_next_start_ends_it(
+    undisturbed, dying_model, tmp_path, cpbench
+):
+    items, whole = undisturbed
+    out = tmp_path / "ranks"
+    command = ["run", "--model", f"{dying_model}:Dying", "-M", f"dead={tmp_path / 'dead'}", "--tasks", str(items)]
+    command += ["--out", str(out), "--no-hearing-check"]
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "cpbench"]
+    env = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
+    start = time.monotonic()
+    done = subprocess.run([*launcher, *command], env=env, capture_output=True, text=True, timeout=120, check=False)
+    said = [line for line in done.stderr.splitlines() if "have died, or are still busy" in line]
+    assert done.returncode != 0 and len(said) == 1 and "the same command goes on" in said[0], done.stderr
+    assert "-9" in done.stderr and time.monotonic() - start < 60  # torchrun names the rank, and need not kill the other
+    parts = [Ledger(part, Prediction) for part in out.glob("predictions.jsonl.*")]
+    assert 10 <= sum(map(len, parts)) < 60
+    rest = cpbench(*command)
+    assert rest.returncode == 0 and "were done before" in rest.stderr, rest.stderr
+    assert answers(out) == whole and not list(out.glob("*.jsonl.*"))

@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from itertools import chain
@@ -49,6 +50,58 @@ def test_torchrun_shares_every_group_once_and_the_fast_rank_does_more(tmp_path):
 def test_fewer_processes_than_asked_for_is_an_error(tmp_path):
     done = launch(["accelerate.commands.launch", "--cpu", "--num_processes", "2"], tmp_path)
     assert done.returncode != 0 and "several processes" in done.stderr and "torchrun" in done.stderr
+
+
+GONE = """
+import os, sys, time
+from cpbench.errors import UserError
+from cpbench.flow import ranks as module
+from cpbench.flow.stopping import Stopped
+module.GRACE = 0.2
+place = module.ranks(lambda: sys.argv[1] == "stopped")
+place.barrier()
+if place.first and sys.argv[1] == "stopped":
+    time.sleep(1)
+if not place.first and sys.argv[1] != "stopped":
+    time.sleep(0.5)  # the first has gone, and the store with it
+try:
+    if place.first == (sys.argv[1] == "stopped"):
+        place.barrier()
+except (Stopped, UserError) as error:
+    print(error)
+"""
+
+
+def gone(how, tmp_path):
+    """What the rank that is left says; started without a launcher, as srun does."""
+    worker = tmp_path / "gone.py"
+    worker.write_text(GONE)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free.getsockname()[1]), "WORLD_SIZE": "2"}
+    started = [
+        subprocess.Popen(
+            [sys.executable, str(worker), how],
+            env={**os.environ, **place, "RANK": str(rank)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        for rank in range(2)
+    ]
+    said = [process.communicate(timeout=60)[0] for process in started]
+    assert [process.returncode for process in started] == [0, 0]
+    return said
+
+
+def test_a_stopped_rank_does_not_wait_for_one_that_is_dead(tmp_path):
+    first, second = gone("stopped", tmp_path)
+    assert "1 of 2 processes have died" in first and "the same command goes on" in first and not second
+
+
+def test_a_rank_without_a_meeting_place_says_so(tmp_path):
+    first, second = gone("first rank gone", tmp_path)
+    assert "the ranks of this run meet has gone" in second and "the same command goes on" in second and not first
 
 
 def test_alone_everything_is_ours():
