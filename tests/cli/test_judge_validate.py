@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-from pathlib import Path
 
 import pytest
+from beside import TESTS, module_at
 
 from cpbench.judges.validity.packs import write_pack
 
-GROUND = Path(__file__).parents[1] / "judges" / "validity" / "ground.py"
+GROUND = TESTS / "judges" / "validity" / "ground.py"
 
 
 @pytest.fixture
 def pack(tmp_path):
-    spec = importlib.util.spec_from_file_location("ground", GROUND)
-    ground = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(ground)
+    ground = module_at(GROUND)
     return write_pack(ground.make(items=100, recordings=24, repeated=100), tmp_path / "pack")
 
 

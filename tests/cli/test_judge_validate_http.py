@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
 import json
 import os
 import signal
@@ -11,29 +10,18 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from pathlib import Path
 
 import pytest
+from beside import TESTS, module_at
 
 from cpbench.chat.paying import Paying
 from cpbench.judges.validity.evidence import Candidate
 from cpbench.judges.validity.packs import read_pack, write_pack
 from cpbench.judges.validity.validate import Room, validate
 
-TESTS = Path(__file__).parents[1]
-
-
-def load(path):
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules.setdefault(spec.name, module)  # its dataclasses look there
-    spec.loader.exec_module(module)
-    return module
-
-
-ground = load(TESTS / "judges" / "validity" / "ground.py")
-rules = load(TESTS.parent / "docs" / "examples" / "rule_judge.py")
-chat_servers = load(TESTS / "chat" / "conftest.py")
+ground = module_at(TESTS / "judges" / "validity" / "ground.py")
+rules = module_at(TESTS.parent / "docs" / "examples" / "rule_judge.py")
+chat_servers = module_at(TESTS / "chat" / "conftest.py")
 provider, short_backoff = chat_servers.provider, chat_servers.short_backoff
 
 

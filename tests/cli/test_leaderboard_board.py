@@ -1,11 +1,9 @@
 """The commands of a board's maintainer, one after the other, with their exit codes."""
 
 import json
-import sys
-from importlib.util import module_from_spec, spec_from_file_location
-from pathlib import Path
 
 import pytest
+from beside import TESTS, module_at
 
 from cpbench.cli import main
 from cpbench.judges import load_judge
@@ -13,11 +11,7 @@ from cpbench.judges import load_judge
 
 @pytest.fixture(scope="module")
 def boards():
-    spec = spec_from_file_location("cli_boards", Path(__file__).parents[1] / "leaderboard" / "boards.py")
-    module = module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+    return module_at(TESTS / "leaderboard" / "boards.py")
 
 
 def ended(words):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -11,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from beside import TESTS, module_at
 
 from cpbench.audio import clip, load
 from cpbench.engine.hearing import check_hearing
@@ -24,12 +24,7 @@ Ask = Callable[..., Turn]
 @pytest.fixture(scope="module")
 def tiny() -> ModuleType:
     """The makers of tiny checkpoints, tests/models/local/tiny.py."""
-    path = Path(__file__).parents[1] / "models" / "local" / "tiny.py"
-    spec = importlib.util.spec_from_file_location("tiny", path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return module_at(TESTS / "models" / "local" / "tiny.py")
 
 
 @pytest.fixture(scope="module")

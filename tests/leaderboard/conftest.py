@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import json
 import re
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +12,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from beside import module_at
 
 from cpbench.chat import ChatRequest, Reply
 from cpbench.evaluate import judge_run
@@ -187,10 +186,5 @@ def ground_of(tmp_path):
 
 @pytest.fixture(scope="session")
 def boards() -> ModuleType:
-    """boards.py beside this file, which pytest's importlib mode imports nowhere by itself."""
-    spec = importlib.util.spec_from_file_location("leaderboard_boards", Path(__file__).with_name("boards.py"))
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+    """boards.py beside this file."""
+    return module_at(Path(__file__).with_name("boards.py"))

@@ -3,16 +3,12 @@
 A share of 4,000 sets has a standard error of .0034: two of them are allowed on either side.
 """
 
-import importlib.util
-import sys
 from pathlib import Path
 
 import pytest
+from beside import module_at
 
-SPEC = importlib.util.spec_from_file_location("coverage_of", Path(__file__).parent / "coverage.py")
-simulation = importlib.util.module_from_spec(SPEC)
-sys.modules["coverage_of"] = simulation  # its dataclass looks there
-SPEC.loader.exec_module(simulation)
+simulation = module_at(Path(__file__).with_name("coverage.py"))
 
 
 @pytest.mark.performance

@@ -6,16 +6,15 @@ workers'. The submissions are synthetic, of rising quality, 479 recordings; no t
 
 from __future__ import annotations
 
-import importlib.util
 import random
 import resource
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from beside import TESTS, module_at
 
 from cpbench.flow.ledger import Ledger
 from cpbench.leaderboard.board import Board, entry_id, open_board
@@ -31,14 +30,7 @@ BOARD = f"{SYSTEMS} judged submissions of {ITEMS:,} items, {RECORDINGS} recordin
 
 @pytest.fixture(scope="module")
 def boards() -> ModuleType:
-    spec = importlib.util.spec_from_file_location(
-        "performance_boards", Path(__file__).parents[1] / "leaderboard" / "boards.py"
-    )
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+    return module_at(TESTS / "leaderboard" / "boards.py")
 
 
 def filled(boards: ModuleType, folder: Path) -> Board:

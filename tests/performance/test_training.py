@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from beside import TESTS, module_at
 
 from cpbench.training import Stage, TrainConfig, train
 from cpbench.training.config import Joint
@@ -39,15 +40,9 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def parts(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
     """A Whisper-shaped encoder of 15 million parameters, with its 30 s window, and a small language model."""
-    import importlib.util
-
     import transformers as hf
 
-    path = Path(__file__).parents[1] / "training" / "parts.py"
-    spec = importlib.util.spec_from_file_location("parts", path)
-    assert spec is not None and spec.loader is not None
-    tiny = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(tiny)
+    tiny = module_at(TESTS / "training" / "parts.py")
     folder = tmp_path_factory.mktemp("parts")
     torch.manual_seed(0)
     config = hf.WhisperConfig(

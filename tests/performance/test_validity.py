@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
 import time
-from pathlib import Path
 
 import pytest
+from beside import TESTS, module_at
 
 from cpbench.flow.watch import Watching
 from cpbench.judges import load_judge
@@ -14,15 +13,12 @@ from cpbench.judges.validity.asking import Hearing, hear
 from cpbench.judges.validity.evidence import Candidate, People, concluded, measured
 from cpbench.judges.validity.validate import open_ledger
 
-GROUND = Path(__file__).parents[1] / "judges" / "validity" / "ground.py"
+ground = module_at(TESTS / "judges" / "validity" / "ground.py")
 PACK = "8 systems x 2,000 items, 400 recordings, 2,000 draws; the judging is not in it"
 
 
 @pytest.mark.performance
 def test_eight_systems_and_two_thousand_items(tmp_path, figure):
-    spec = importlib.util.spec_from_file_location("ground", GROUND)
-    ground = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(ground)
     pack = ground.make(systems=8, items=4000, recordings=400)
     with open_ledger(tmp_path) as ledger:
         heard = hear(Hearing(pack, "gate", load_judge("simulated:noisy")), ledger, Watching())

@@ -3,16 +3,10 @@
 A share of 400 sets lies within .918 and .975 (3 standard errors) where 94.5 to 95.5 % is true.
 """
 
-import importlib.util
-import sys
-from pathlib import Path
-
 import pytest
+from beside import TESTS, module_at
 
-SPEC = importlib.util.spec_from_file_location("coverage_of", Path(__file__).parents[1] / "performance" / "coverage.py")
-simulation = importlib.util.module_from_spec(SPEC)
-sys.modules["coverage_of"] = simulation  # its dataclass looks there
-SPEC.loader.exec_module(simulation)
+simulation = module_at(TESTS / "performance" / "coverage.py")
 
 
 @pytest.mark.parametrize("statistic", simulation.STATISTICS)

@@ -1,14 +1,16 @@
 from __future__ import annotations
 
-import importlib.util
 import json
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pytest
 import soundfile
+from beside import TESTS, module_at
 
+from cpbench.flow.watch import Unwatched
 from cpbench.training import Sizes, Stage, TrainConfig
 
 PLACES = ("kitchen", "garden", "station", "office")
@@ -61,17 +63,27 @@ def config(corpus: Path, tmp_path: Path) -> TrainConfig:
     )
 
 
+@dataclass
+class Said(Unwatched):
+    """A watch that keeps what it is told."""
+
+    said: list[str] = field(default_factory=list)
+
+    def say(self, message: str) -> None:
+        self.said.append(message)
+
+
+@pytest.fixture
+def watch() -> Said:
+    return Said()
+
+
 CLASSES = ["qwen2_audio", "audioflamingo3", "glmasr"]
 
 
 @pytest.fixture(scope="session")
 def tiny() -> ModuleType:
-    path = Path(__file__).parents[1] / "models" / "local" / "tiny.py"
-    spec = importlib.util.spec_from_file_location("tiny", path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return module_at(TESTS / "models" / "local" / "tiny.py")
 
 
 @pytest.fixture(scope="session")

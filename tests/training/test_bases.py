@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from beside import module_at
 from safetensors.torch import load_file
 from transformers import AutoModel, AutoModelForCausalLM
 
@@ -33,12 +33,7 @@ ADAPTER = (Stage("questions", 2, 3e-3, trainable="adapter"),)
 
 @pytest.fixture(scope="session")
 def parts() -> ModuleType:
-    path = Path(__file__).parent / "parts.py"
-    spec = importlib.util.spec_from_file_location("parts", path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return module_at(Path(__file__).with_name("parts.py"))
 
 
 @pytest.fixture(scope="session")

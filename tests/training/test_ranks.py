@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load_file
@@ -32,18 +33,17 @@ trainer: {logging_steps: 1}
 """
 
 
-def test_two_ranks_learn_what_one_learns_from_twice_the_batches(corpus: Path, tmp_path: Path) -> None:
+def test_two_ranks_learn_what_one_learns_from_twice_the_batches(corpus: Path, tmp_path: Path, watch: Any) -> None:
     lines = [json.loads(line) for line in corpus.read_text().splitlines()]
     eight = [{**line, "split": "train"} for line in lines]  # an even number: a rank without a clip would hear one twice
     corpus.write_text("".join(json.dumps(line) + "\n" for line in eight))
     (tmp_path / "c.yaml").write_text(SETTINGS)
     changes = {"accumulation": 2, "threads": 1}
-    said: list[str] = []
     train(
         load_config(str(tmp_path / "c.yaml"), data=[str(corpus)], out=str(tmp_path / "one"), changes=changes),
-        Said(said),
+        watch,
     )
-    one = curve("\n".join(said))
+    one = curve("\n".join(watch.said))
     two = curve(by_two(tmp_path, corpus))
     assert len(one) == len(two) > 4
     torch.testing.assert_close(torch.tensor(two), torch.tensor(one), atol=5e-3, rtol=1e-2)
@@ -52,18 +52,6 @@ def test_two_ranks_learn_what_one_learns_from_twice_the_batches(corpus: Path, tm
         torch.testing.assert_close(second[name].float(), value.float(), atol=5e-3, rtol=5e-2, msg=name)
     whole, again = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "again"))
     assert again == whole
-
-
-class Said:
-    def __init__(self, said: list[str]) -> None:
-        self.said = said
-
-    def stage(self, name: str, *, total: int, done: int = 0) -> None: ...
-
-    def advance(self, pieces: int = 1) -> None: ...
-
-    def say(self, message: str) -> None:
-        self.said.append(message)
 
 
 def by_two(folder: Path, corpus: Path) -> str:

@@ -62,12 +62,11 @@ def test_a_variant_is_its_rows_and_its_prompt(
     assert all(tagged) == any(tagged) == (condition == "tags:gold")
 
 
-def test_items_without_tags_are_left_out_and_said(config: TrainConfig, changed: Change) -> None:
+def test_items_without_tags_are_left_out_and_said(config: TrainConfig, changed: Change, watch: Any) -> None:
     changed(lambda line: {**line, "emotion": None} if line["recording"] in ("r1", "r2") else line)
-    said: list[str] = []
     stages = (Stage("all", 1, 1e-3),)
-    train(dataclasses.replace(config, variant="explicit", conditions=None, stages=stages), Said(said))
-    assert "4 of 14 training items have no tags from gold: left out" in said
+    train(dataclasses.replace(config, variant="explicit", conditions=None, stages=stages), watch)
+    assert "4 of 14 training items have no tags from gold: left out" in watch.said
 
 
 def test_conditions_that_are_named_go_before_the_variants_own(config: TrainConfig) -> None:
@@ -167,7 +166,7 @@ def test_a_configuration_of_a_pretrained_model_asks_which(name: str) -> None:
 
 
 def test_out_of_memory_the_batch_is_split_and_the_step_stays(
-    config: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    config: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, watch: Any
 ) -> None:
     import torch
 
@@ -185,9 +184,8 @@ def test_out_of_memory_the_batch_is_split_and_the_step_stays(
         return loss(self, model, inputs, *rest, **options)
 
     monkeypatch.setattr(SpeechTrainer, "compute_loss", short)
-    said: list[str] = []
-    split = train(dataclasses.replace(one, out=str(tmp_path / "split")), Said(said))
-    assert [line for line in said if "out of memory" in line] == [
+    split = train(dataclasses.replace(one, out=str(tmp_path / "split")), watch)
+    assert [line for line in watch.said if "out of memory" in line] == [
         "out of memory with batches of 8: going on with batches of 4, 2 to a step, which is the same step",
         "out of memory with batches of 4: going on with batches of 2, 4 to a step, which is the same step",
     ]
@@ -202,16 +200,4 @@ def test_out_of_memory_the_batch_is_split_and_the_step_stays(
 
     monkeypatch.setattr(SpeechTrainer, "compute_loss", never)
     with pytest.raises(UserError, match="memory runs out with a batch of one"):
-        train(dataclasses.replace(one, out=str(tmp_path / "never")), Said(said))
-
-
-class Said:
-    def __init__(self, said: list[str]) -> None:
-        self.said = said
-
-    def stage(self, name: str, *, total: int, done: int = 0) -> None: ...
-
-    def advance(self, pieces: int = 1) -> None: ...
-
-    def say(self, message: str) -> None:
-        self.said.append(message)
+        train(dataclasses.replace(one, out=str(tmp_path / "never")), watch)

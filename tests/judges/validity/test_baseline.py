@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 
 import pytest
+from beside import module_at
 
 from cpbench.judges.validity.evidence import Candidate
 from cpbench.judges.validity.thresholds import Thresholds
 from cpbench.judges.validity.validate import Room, validate
 from cpbench.judges.validity.verdict import criteria
 
-SPEC = importlib.util.spec_from_file_location("ground", Path(__file__).parent / "ground.py")
-ground = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(ground)
+ground = module_at(Path(__file__).with_name("ground.py"))
 
 
 def noisy(share, seed=0):

@@ -3,32 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
 from pathlib import Path
 
 import numpy as np
 import pytest
+from beside import module_at
 from scipy import stats
 from sklearn import metrics
 
 from cpbench.judges.validity.accuracy import accuracy, auc, kappa, phi, rising
 from cpbench.judges.validity.habits import corrected, length, repeats, same_family
 from cpbench.judges.validity.packs import System
-from cpbench.judges.validity.ranks import Standings, ranks, spread
+from cpbench.judges.validity.ranks import Standings, ranks
+from cpbench.judges.validity.strictness import gate_level, spread
 from cpbench.judges.validity.table import Table
 from cpbench.judges.validity.thresholds import Thresholds
 from cpbench.judges.validity.verdict import above
 
-
-def load(name):
-    """A module that lies beside this file: tests are no package."""
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).parent / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-ground = load("ground")
+ground = module_at(Path(__file__).with_name("ground.py"))
 ITEMS = tuple(ground.item(number, 40) for number in range(200))
 
 
@@ -95,17 +87,26 @@ def _balanced(held, limit):
     return above(accuracy(held, held.counted, "all")["balanced_accuracy"], limit)
 
 
-@pytest.mark.parametrize("systems", [8, 12])
-def test_a_spread_of_specificity_of_6_points_rarely_passes_and_none_mostly_does(systems):
+@pytest.mark.parametrize(("systems", "mean"), [(8, 0.86), (12, 0.86), (8, 0.95)])
+def test_a_spread_of_specificity_of_6_points_rarely_passes_and_none_mostly_does(systems, mean):
+    """Near 1 the systems' specificities are skewed: most at 1, few far below; most packs hold none of those few."""
     items = tuple(ground.item(number, 40) for number in range(400))
     draw, limit = np.random.default_rng(7), Thresholds().specificity_sd
+    size = mean * (1 - mean) / 0.06**2 - 1
 
-    def passes(sd, seed):
-        specs = np.clip(draw.normal(0.86, sd, systems), 0, 1)
-        return spread(table(0.95, tuple(specs), seed, items))["bound"] <= limit
+    def passes(specs, seed):
+        return spread(table(0.95, tuple(specs), seed, items), limit)["bound"] <= limit
 
-    assert sum(passes(0.06, seed) for seed in range(60)) <= 8  # 5 % expected; above 8 in 60: p = .003
-    assert sum(passes(0.0, seed) for seed in range(30)) >= 26
+    uneven = [draw.beta(mean * size, (1 - mean) * size, systems) for _ in range(60)]
+    assert sum(passes(specs, seed) for seed, specs in enumerate(uneven)) <= 10  # 8 % expected; above 10: p = .01
+    assert sum(passes((mean,) * systems, seed) for seed in range(30)) >= 26
+
+
+def test_the_level_of_the_spreads_bound_is_the_same_each_time_and_never_under_a_95_percent_interval():
+    levels = [gate_level(8, mean, 150.0, 0.08) for mean in (0.0, 0.5, 0.85, 0.95, 0.99, 1.0)]
+    assert levels == [gate_level.__wrapped__(8, mean, 150.0, 0.08) for mean in (0.0, 0.5, 0.85, 0.95, 0.99, 1.0)]
+    assert all(0.975 <= level <= 1 for level in levels) and levels[3] > levels[2]
+    assert gate_level(3, 0.9, 0.2, 0.5) >= 0.975  # nothing to go by, a limit that no specificities reach
 
 
 def test_ranks_are_those_of_scipy_and_a_perfect_judge_ranks_perfectly():

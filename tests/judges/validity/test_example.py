@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from pathlib import Path
 
 import pytest
+from beside import module_at
 
 from cpbench.judges.validity.evidence import Candidate
 from cpbench.judges.validity.validate import Room, validate
@@ -14,15 +13,7 @@ from cpbench.judges.validity.validate import Room, validate
 HERE, EXAMPLES = Path(__file__).parent, Path(__file__).parents[3] / "docs" / "examples"
 
 
-def load(path):
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules.setdefault(spec.name, module)
-    spec.loader.exec_module(module)
-    return module
-
-
-ground, rules = load(HERE / "ground.py"), load(EXAMPLES / "rule_judge.py")
+ground, rules = module_at(HERE / "ground.py"), module_at(EXAMPLES / "rule_judge.py")
 
 
 @pytest.fixture

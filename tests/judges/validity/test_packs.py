@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
 import json
 from pathlib import Path
 
 import pytest
+from beside import module_at
 
 from cpbench.errors import UserError
 from cpbench.evaluate import evaluate
@@ -16,16 +16,7 @@ from cpbench.judges.validity.packs import make_pack, read_pack, write_pack
 from cpbench.records import Outcome, RunConfig
 from cpbench.runfolder import load_run
 
-
-def load(name):
-    """A module that lies beside this file: tests are no package."""
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).parent / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-ground = load("ground")
+ground = module_at(Path(__file__).with_name("ground.py"))
 
 
 @pytest.fixture

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from beside import module_at
 
 from cpbench.chat.paying import Paying
 from cpbench.errors import UserError
@@ -18,16 +18,7 @@ from cpbench.judges.validity.page import page
 from cpbench.judges.validity.schema import Validity
 from cpbench.judges.validity.validate import Room, price, validate
 
-
-def load(name):
-    """A module that lies beside this file: tests are no package."""
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).parent / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-ground = load("ground")
+ground = module_at(Path(__file__).with_name("ground.py"))
 PACK = ground.make()
 
 

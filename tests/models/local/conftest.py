@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from beside import module_at
 
 from cpbench.records import Turn
-
-
-def _load(path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(scope="session")
 def tiny() -> ModuleType:
     """The makers of tiny checkpoints, tests/models/local/tiny.py."""
-    return _load(Path(__file__).parent / "tiny.py")
+    return module_at(Path(__file__).with_name("tiny.py"))
 
 
 @pytest.fixture(scope="session")
