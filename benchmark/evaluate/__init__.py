@@ -17,7 +17,7 @@ from cpbench.conditions import present
 from cpbench.engine import check_hearing, hearing_turns, part_of, predict, rendered
 from cpbench.errors import UserError
 from cpbench.evaluate.blanks import Blank, blanks_of, fill, guessed, needed
-from cpbench.evaluate.judging import Bench, Judging, note_cost, noted, open_bench, verdicts
+from cpbench.evaluate.judging import Bench, Judging, Verdicts, note_cost, noted, open_bench, verdicts
 from cpbench.evaluate.wording import Loaded, setting_of, spoken, wanted, without, word, wordings_digest
 from cpbench.flow.ranks import Ranks, ranks
 from cpbench.flow.stopping import Stopped
@@ -47,7 +47,7 @@ def evaluate(config: RunConfig, watching: Watching | None = None) -> Run:
     early: everything answered is on disk, and the same call goes on.
     """
     watching = watching or Watching()
-    place = ranks()
+    place = ranks(watching.stop)
     model = load_model(config.model, config.model_options)
     tasks = load_tasks(config.tasks, data_dirs=config.data_dirs, limit=config.limit, seed=config.seed)
     check_rights(
@@ -176,26 +176,22 @@ def scored(run: Run) -> tuple[Results, results.ResultsFile]:
         judges={one.judge_id: {**one.about, **one.facts} for one in judged},
         tallies=results.tally(outcomes, run.tasks),
         config=run.settings,
-        listening=_listening(run, outcomes),
-        breakdown=_breakdown(run, outcomes, [one.judge_id for one in judged]),
+        listening=_listening(run, outcomes, judged),
+        breakdown=_breakdown(run, outcomes, judged),
     )
     return made, layout
 
 
-def _breakdown(run: Run, outcomes: Sequence[Outcome], judge_ids: Sequence[str]) -> results.Breakdown:
+def _breakdown(run: Run, outcomes: Sequence[Outcome], judged: Sequence[Verdicts]) -> results.Breakdown:
     """Where the scores of the main condition come from."""
-    main = run.main_condition
-    judged = {judge_id: list(run.outcomes(condition=main, judge_id=judge_id)) for judge_id in judge_ids}
-    return results.breakdown(outcomes, run.tasks, condition=main, judged=judged)
+    by_judge = {one.judge_id: one.outcomes for one in judged}
+    return results.breakdown(outcomes, run.tasks, condition=run.main_condition, judged=by_judge)
 
 
-def _listening(run: Run, outcomes: Sequence[Outcome]) -> dict[str, Any] | None:
+def _listening(run: Run, outcomes: Sequence[Outcome], judged: Sequence[Verdicts]) -> dict[str, Any] | None:
     """Does the model listen? None where the run has one condition, and so nothing to hold it against."""
-    judged = [
-        Judged(about["name"], judge_id, about["correct_score"], list(run.outcomes(judge_id=judge_id)))
-        for judge_id, about in run.manifest.get("judges", {}).items()
-    ]
-    found = listening(outcomes, run.tasks, run.items, main=run.main_condition, judged=judged)
+    heard = [Judged(one.about["name"], one.judge_id, one.about["correct_score"], one.outcomes) for one in judged]
+    found = listening(outcomes, run.tasks, run.items, main=run.main_condition, judged=heard)
     return found.plain() if found else None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import takewhile
 from typing import Any
@@ -17,7 +17,7 @@ from cpbench.flow.ledger import adapter
 from cpbench.flow.streams import Background
 from cpbench.flow.watch import Watching
 from cpbench.judges import LoadedJudge, agreement, card_line, identity_of, load_judge, same_family, sheet
-from cpbench.records import SCORED, Case, Judgement, JudgeSheet, Prediction, Score
+from cpbench.records import SCORED, Case, Judgement, JudgeSheet, Outcome, Prediction, Score
 from cpbench.results import compute, noise
 from cpbench.runfolder import Run, case_of
 from cpbench.tasks import check_rights
@@ -135,6 +135,7 @@ class Verdicts:
 
     judge_id: str
     about: Mapping[str, Any]  # the manifest's entry
+    outcomes: Sequence[Outcome]  # every answer, with this judge's judgements of it
     scores: tuple[Score, ...]
     facts: Mapping[str, Any]  # statuses, noise, agreement of a jury's members
     usage: Mapping[str, float]
@@ -185,4 +186,4 @@ def _verdicts(run: Run, judge_id: str, about: Mapping[str, Any]) -> Verdicts:
         facts["noise"] = asdict(noisy)
     if members := agreement(said.values()):
         facts["agreement"] = [asdict(pair) for pair in members]
-    return Verdicts(judge_id, about, compute(outcomes, run.tasks, judge_id=judge_id), facts, usage)
+    return Verdicts(judge_id, about, outcomes, compute(outcomes, run.tasks, judge_id=judge_id), facts, usage)

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from cpbench.exports._tables import Kind, Table
-from cpbench.labels import extract_label
-from cpbench.metrics import find_metrics
+from cpbench.metrics.classification import labelled, predicted
+from cpbench.metrics.overlap import has_truth, overlap_score
 from cpbench.records import Item, Outcome, Prediction, Task
 
 TEXTS = ("question", "references", "transcript", "options", "raw", "reasoning")
@@ -104,15 +104,14 @@ def _of_item(item: Item) -> dict[str, Any]:
 
 def _of_prediction(outcome: Outcome, *, overlap: bool) -> dict[str, Any]:
     said, item = outcome.prediction, outcome.item
-    read = extract_label(said.answer, item.options) if item.options and said.status == "ok" else None
-    truth = item.label if item.options else None
+    read, failed = predicted(outcome), said.status == "error"
     return {
         "condition": said.condition,
         "answer": said.answer,
         "raw": said.raw,
         "reasoning": said.reasoning,
         "predicted": read,
-        "correct": None if truth is None or said.status == "error" else read == truth,
+        "correct": None if failed or not labelled(outcome) else read == item.label,
         "status": said.status,
         "error": said.error,
         "finish_reason": said.finish_reason,
@@ -121,16 +120,8 @@ def _of_prediction(outcome: Outcome, *, overlap: bool) -> dict[str, Any]:
         "audio_seconds": said.audio_seconds,
         "audio_seconds_heard": said.audio_seconds_heard,
         "flags": _joined(said.flags),
-        "overlap_score": _overlap(outcome) if overlap else None,
+        "overlap_score": overlap_score(outcome) if overlap and not failed and has_truth(outcome) else None,
     }
-
-
-def _overlap(outcome: Outcome) -> float | None:
-    """What the words alone would give; none for a failed answer."""
-    (metric,) = find_metrics(["overlap_score"])
-    if outcome.prediction.status == "error" or not metric.applies(outcome):
-        return None
-    return float(metric.value(metric.rows([outcome]))[0])
 
 
 def _of_judge(name: str, outcome: Outcome) -> dict[str, Any]:
