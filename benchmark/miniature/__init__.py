@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 import multiprocessing
+import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from itertools import groupby
@@ -77,7 +78,7 @@ def _side_by_side(todo: Sequence[Job], out: Path, plan: Plan, workers: int) -> I
     alone = 1 if len(left) == len(todo) else 0
     rounds = [left[:alone], *(list(several) for _, several in groupby(left[alone:], key=lambda job: job.seed))]
     for several in rounds:
-        with ProcessPoolExecutor(workers, mp_context=context) as pool:
+        with ProcessPoolExecutor(workers, mp_context=context, initializer=_one_thread) as pool:
             waiting = [pool.submit(_do, job, out, plan) for job in several]
             try:
                 for done in as_completed(waiting):
@@ -85,6 +86,11 @@ def _side_by_side(todo: Sequence[Job], out: Path, plan: Plan, workers: int) -> I
             except BaseException:
                 pool.shutdown(cancel_futures=True)
                 raise
+
+
+def _one_thread() -> None:
+    """What is asked in this process, like what is trained, computes with one thread: others have the other cores."""
+    os.environ["OMP_NUM_THREADS"] = "1"
 
 
 def _results(job: Job, out: Path) -> Path:

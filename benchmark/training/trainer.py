@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from transformers import Trainer
 from transformers.trainer_pt_utils import LengthGroupedSampler, get_length_grouped_indices
 
 from cpbench.flow.ledger import write_whole
+from cpbench.training.attention import ADDED, pays, written_out
 from cpbench.training.batches import Collator
 from cpbench.training.config import Stage
 from cpbench.training.losses import answer_losses, auxiliary, total_weight
@@ -96,7 +98,8 @@ class SpeechTrainer(Trainer):  # type: ignore[misc]
         if self.stage.trainable == "encoder":
             heard = self._heard(model, inputs)
         else:
-            said = model(**fitted(bare, inputs))
+            with self._attention(bare):
+                said = model(**fitted(bare, inputs))
             heard = getattr(said, "encoder_hidden_states", None)
             total = num_items_in_batch
             if total is None:
@@ -119,6 +122,12 @@ class SpeechTrainer(Trainer):  # type: ignore[misc]
         elif features is not None:
             states = self.accelerator.unwrap_model(model).encode(features, mask)
         return states
+
+    def _attention(self, model: nn.Module) -> AbstractContextManager[None]:
+        text = getattr(model, "language_model", None)
+        if text is None or not pays(text, bfloat16=self.args.bf16, checkpointing=self.args.gradient_checkpointing):
+            return nullcontext()
+        return written_out(text)
 
     def _batches_a_step(self) -> int:
         return int(getattr(self, "current_gradient_accumulation_steps", 1))
@@ -187,10 +196,14 @@ class SpeechTrainer(Trainer):  # type: ignore[misc]
 
 
 def fitted(model: nn.Module, inputs: dict[str, Any]) -> dict[str, Any]:
-    """The inputs with a mask that the model's attention can take: "eager" adds it to the scores as it stands."""
+    """The inputs with a mask that the model's attention can take: some add it to the scores as it stands."""
     mask = inputs.get("attention_mask")
     text = getattr(model, "language_model", None)
-    if mask is None or mask.ndim != 4 or getattr(getattr(text, "config", None), "_attn_implementation", "") != "eager":
+    if (
+        mask is None
+        or mask.ndim != 4
+        or getattr(getattr(text, "config", None), "_attn_implementation", "") not in ADDED
+    ):
         return inputs
     lowest = torch.finfo(torch.float32).min
     added = torch.zeros(mask.shape, device=mask.device).masked_fill(~mask, lowest)
