@@ -3,7 +3,7 @@
 list_tasks()                                       every task of ours: its `Card`, without opening any data
 load_tasks(names, data_dirs=, limit=, seed=)       (Task, its items) for ours, a user's items.jsonl, or an lm-eval task
 limited(items, n, seed)                            n of the items, by type; a larger n keeps them
-data_state(card, data_dirs)                        where a task's data are, or what is missing
+data_state(card, data_dirs)                        where a task's data are, or what is missing; data_states: of all
 default_tasks(model)                               what a model is asked where nobody says
 describe(name, data_dirs)                          all of that, and what the data hold where they are here
 hub_sources(names)                                 what `cpbench data fetch` has to bring
@@ -18,6 +18,7 @@ from cpbench.tasks.catalog import (
     DataState,
     HubSource,
     data_state,
+    data_states,
     default_tasks,
     expanded,
     hub_sources,
@@ -36,6 +37,7 @@ __all__ = [
     "HubSource",
     "check_rights",
     "data_state",
+    "data_states",
     "default_tasks",
     "describe",
     "expanded",

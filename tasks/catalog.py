@@ -220,6 +220,19 @@ def data_state(card: Card, data_dirs: Mapping[str, str] | None = None) -> DataSt
     return DataState("needs fetch") if found is None else DataState("cached", found, found.name)
 
 
+def data_states(data_dirs: Mapping[str, str] | None = None) -> dict[str, tuple[str, Path | None]]:
+    """Where every task's data are, as `data_state` has it: the state and the folder. Read without lm-eval."""
+    found: dict[str, tuple[str, Path | None]] = {}
+    members = {name: group for group, names in groups().items() for name in names}
+    for words in sorted(_words(), key=lambda each: str(each.get("task"))):
+        if isinstance(words.get("task"), str):
+            about = {key: words.get("metadata", {}).get(key) for key in ("repo", "revision", "packaged")}
+            plain = Card(words["task"], "", "", "", "", (), "", group=members.get(words["task"]), **about)
+            state = data_state(plain, data_dirs)
+            found[plain.name] = (state.state, None if plain.packaged else state.folder)
+    return found
+
+
 def cached(repo: str, revision: str) -> Path | None:
     """The snapshot of a Hub data set in the local cache, or None."""
     from huggingface_hub import snapshot_download

@@ -28,6 +28,7 @@ __all__ = [
     "family",
     "load_chat",
     "providers",
+    "served",
 ]
 
 _TOOLS = frozenset({"batch", "paying", "prices", "prompts", "structured"})  # files of this folder that are no provider
@@ -113,6 +114,15 @@ def load_chat(spec: str, options: Mapping[str, str] | None = None) -> Chat:
 
         return Several([parts.build(part, {**options, "base_url": place}) for place in places])
     return cast(Chat, parts.build(part, options | ({"base_url": places[0]} if places else {})))
+
+
+def served(provider: str, base_url: str | None = None) -> list[str]:
+    """The models that an endpoint lists, if it lists any; at the SDK's own address without a `base_url`.
+
+    Raises UserError where it cannot be reached, refuses the key, or there is no key for it.
+    """
+    chat: Any = load_chat(f"{provider}/any", {} if base_url is None else {"base_url": base_url})
+    return list(chat.models)
 
 
 def addresses(base_url: object) -> list[str]:

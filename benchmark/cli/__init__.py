@@ -30,6 +30,7 @@ COMMANDS: Mapping[str, str] = {
     "train": "Train a Speech-LLM.",
     "miniature": "The source paper's variants in small, on synthetic speech.",
     "worker": "Start a file for a model in an environment of its own.",
+    "doctor": "What is installed and can be reached here; do two backends answer alike.",
     "lm-eval": "lm-eval's own command line, with cpbench's tasks and models.",
 }
 """Every command and its one line: `--help` shows them without importing what they do."""
