@@ -70,6 +70,17 @@ def judge_name(results: Results, judge_id: str) -> str:
     return sheet.name if sheet is not None else f"judge#{judge_id[:8]}"
 
 
+def main_condition(results: Results) -> str | None:
+    """The condition that the results are about: the model's own, else `audio`, else the first; None without scores."""
+    present = list(dict.fromkeys(score.condition for score in results.scores))
+    return next((one for one in (results.model.condition, "audio", *present) if one in present), None)
+
+
+def written(value: float, metric: str) -> str:
+    """A metric's value in words: a decimal on a scale of points, three on one up to 1."""
+    return f"{value:.1f}" if find_metrics([metric])[0].bounds[1] > 1 else f"{value:.3f}"
+
+
 def number(value: float | None) -> float | None:
     """None for what is not a number."""
     return value if value is not None and math.isfinite(value) else None

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from cpbench.errors import UserError
-from cpbench.exports._tables import judge_name, model_name
+from cpbench.exports._tables import judge_name, main_condition, model_name, written
 from cpbench.flow.ledger import write_whole
 from cpbench.records import Results, Score, Task
 
@@ -60,8 +60,7 @@ def write(results: Results, path: Path, options: Options | None = None) -> list[
 
 def _main(results: Results) -> list[Score]:
     """The scores of the condition that the results are about."""
-    present = list(dict.fromkeys(score.condition for score in results.scores))
-    wanted = next((one for one in (results.model.condition, "audio", *present) if one in present), None)
+    wanted = main_condition(results)
     return [score for score in results.scores if score.condition == wanted]
 
 
@@ -95,21 +94,12 @@ def _cell(text: str) -> str:
 
 
 def _value(score: Score) -> str:
-    return f"{score.estimate.value:.1f}" if _in_points(score) else f"{score.estimate.value:.3f}"
+    return written(score.estimate.value, score.metric)
 
 
 def _interval(score: Score) -> str:
-    estimate = score.estimate
-    if estimate.low is None or estimate.high is None:
-        return "-"
-    digits = 1 if _in_points(score) else 3
-    return f"[{estimate.low:.{digits}f}, {estimate.high:.{digits}f}]"
-
-
-def _in_points(score: Score) -> bool:
-    from cpbench.metrics import find_metrics
-
-    return find_metrics([score.metric])[0].bounds[1] > 1
+    low, high = score.estimate.low, score.estimate.high
+    return "-" if low is None or high is None else f"[{written(low, score.metric)}, {written(high, score.metric)}]"
 
 
 def _metric_name(score: Score, results: Results) -> str:
