@@ -100,7 +100,7 @@ def without(items: Iterable[Item], writer: str) -> list[Item]:
 
 
 def shuffled(items: Sequence[Item], *, seed: int) -> list[Item]:
-    """The items with the answers of all emotion questions dealt out anew, within each type, and so the tags."""
+    """The items with the answers of all emotion questions dealt out anew within each type; the tags stay."""
     draw = random.Random(f"shuffled/{seed}")
     dealt: dict[tuple[str, str], Item] = {}
     for kind in ("DE", "CE"):
