@@ -153,9 +153,15 @@ def _main(
         return named[0], shared if named[0].startswith("judge_") else None
     if shared is not None and not chosen:
         return "judge_score", shared
+    return main_metric(task, column), None
+
+
+def main_metric(task: Task, column: Sequence[Outcome]) -> str:
+    """Return that of a task's metrics, of those that need no judge, which counts the most items of a column; the first
+    named among equals."""
     own = [outcome for outcome in column if outcome.item.task == task.name]
     metrics = [metric for metric in find_metrics(task.metrics) if not metric.judged]
-    return max(metrics, key=lambda metric: sum(map(metric.applies, own))).name, None
+    return max(metrics, key=lambda metric: sum(map(metric.applies, own))).name
 
 
 def _alone(

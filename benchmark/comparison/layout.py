@@ -25,7 +25,7 @@ def plain(comparison: Comparison, gate: Gate | None = None) -> dict[str, Any]:
         ],
         "judges": dict(comparison.judges),
         "main": {task: {"metric": metric, "judge_id": judge} for task, (metric, judge) in comparison.main.items()},
-        "differences": [_difference(one, comparison) for one in comparison.differences],
+        "differences": [difference(one, comparison.pairs(one)) for one in comparison.differences],
         "absent": [
             {**dataclasses.asdict(one.about), "metric": one.metric, "why": one.why} for one in comparison.absent
         ],
@@ -37,7 +37,8 @@ def plain(comparison: Comparison, gate: Gate | None = None) -> dict[str, Any]:
     }
 
 
-def _difference(one: Difference, comparison: Comparison) -> dict[str, Any]:
+def difference(one: Difference, pairs: int = 1) -> dict[str, Any]:
+    """Return a difference as JSON has it. `pairs` of systems were compared beside each other."""
     estimate = one.estimate
     return {
         "task": one.task,
@@ -59,9 +60,9 @@ def _difference(one: Difference, comparison: Comparison) -> dict[str, Any]:
         "p": one.p,
         "p_least": one.p_least,
         "p_holm": one.p_holm,
-        "pairs": comparison.pairs(one),
+        "pairs": pairs,
         "smallest_detectable_difference": one.smallest,
         "leaked": one.leaked,
         "better": None if (side := better(one)) is None else getattr(one, side),
-        "verdict": verdict(one, comparison.pairs(one)),
+        "verdict": verdict(one, pairs),
     }
