@@ -30,7 +30,8 @@ from cpbench.judges.validity.habits import same_family as kin_bias
 from cpbench.judges.validity.packs import Pack
 from cpbench.judges.validity.people import Chance, Panel, Rating, humans, panel
 from cpbench.judges.validity.probing import probe_results
-from cpbench.judges.validity.ranks import Standings, ranks, spread, standings
+from cpbench.judges.validity.ranks import Standings, ranks, standings
+from cpbench.judges.validity.strictness import spread
 from cpbench.judges.validity.table import Table, as_number, kind, language, mean
 from cpbench.judges.validity.verdict import covers, criteria, overall, with_verdict
 from cpbench.stats import rows_difference
@@ -84,7 +85,7 @@ def measured(heard: Heard, candidate: Candidate, people: People, *, draws: int) 
         "phi": phi(table),
         "systems": _systems(table, held),
         "ranks": [] if held is None else ranks(held, draws=draws, seed=pack.seed),
-        "spread": spread(table),
+        "spread": spread(table, pack.thresholds.specificity_sd),
         "repeats": repeats(scores, recordings, correct_score=judge.correct_score) if recordings else None,
         "same_family": kin_bias(table, kin) if kin else None,
         "length": length(table),

@@ -1,4 +1,4 @@
-"""The judge over systems: does its mean rank them as the labels do, and is it equally strict with all of them?"""
+"""The judge over systems: does its mean rank them as the labels do?"""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ from typing import Literal
 import numpy as np
 
 from cpbench.judges.validity import schema
-from cpbench.judges.validity.table import RIGHT, UNREAD, WRONG, Array, Bools, Codes, Table
+from cpbench.judges.validity.table import RIGHT, UNREAD, Array, Bools, Codes, Table
 from cpbench.metrics.classification import class_rows, macro_f1
 from cpbench.records import Outcome
 from cpbench.stats import cluster_sums, influence
-from cpbench.stats.diagnostic import between_system_sd
 from cpbench.stats.ranking import (
     Correlation,
     correlation,
@@ -26,10 +25,6 @@ from cpbench.stats.ranking import (
 )
 
 DRAWS = 2000
-LEVEL = 0.975  # one-sided: both ends of a 95 % interval
-FALSE_PASS, NEAR = 0.05, 0.75
-"""A true SD of three quarters of the threshold (.06 of .08) is to pass in 5 of 100 packs, however many systems there
-are: see `gate_level`. Simulated, it does in 4 to 8, where systems' specificities lie around .85 or .9."""
 CORRELATIONS: tuple[Correlation, ...] = ("pearson", "spearman", "kendall_tau_b")
 Target = Literal["accuracy", "macro_f1"]
 Measure = Callable[[Array], Array]  # summed rows (..., D) -> (...)
@@ -212,71 +207,6 @@ def _soft(x: Array, y: Array, errors: Sequence[tuple[Array, float]]) -> Array:
     """Soft pairwise accuracy of draws; the standard errors stay those of the whole set."""
     found: Array = 1 - np.abs(_pair_p(x, errors[0]) - _pair_p(y, errors[1])).mean(axis=-1)
     return found
-
-
-def gate_level(systems: int) -> float:
-    """The one-sided level of the upper bound of the spread that decides: 99 % with 8 systems, 99.5 % with 12.
-
-    A bound of a fixed level would let ever more packs through in which the SD is not far under the threshold. Where
-    sampling error is small, the bound t of an observed variance s^2 is (S-1) s^2 / t^2 = the 1 - level quantile of
-    chi-square, and at a true SD of NEAR * t the chance of as small an s^2 is made FALSE_PASS.
-
-    >>> round(gate_level(8), 3), round(gate_level(12), 3)
-    (0.99, 0.995)
-    """
-    from scipy.special import chdtr, chdtri  # chdtri(v, p): the point with p above it
-
-    return 1 - float(chdtr(systems - 1, NEAR**2 * chdtri(systems - 1, 1 - FALSE_PASS)))
-
-
-def spread(table: Table) -> schema.Spread | None:
-    """The SD of specificity between the counted systems, beyond sampling error, with its interval.
-
-    Systems share recordings, so their errors go up and down together; only what is left once each recording's mean
-    over the systems is taken off moves them apart. The variance of that (times S / (S - 1), which makes up for the
-    mean) beside the binomial one, pooled over systems, is the design effect by which each system's binomial variance
-    is multiplied. Pooled, since a system that happens to have no error would get a variance of nothing. None with
-    fewer than two systems that have wrong answers, or fewer than two recordings.
-    """
-    wrong = table.told & (table.truth == WRONG)
-    present = np.unique(table.system[wrong])
-    clusters = len(np.unique(table.recording[wrong]))
-    if len(present) < 2 or clusters < 2:
-        return None
-    n = np.array([(wrong & (table.system == at)).sum() for at in present], dtype=float)
-    rejected = np.array([(wrong & (table.system == at) & ~table.accepted).sum() for at in present], dtype=float)
-    values, pooled = rejected / n, rejected.sum() / n.sum()
-    binomial = pooled * (1 - pooled) / n
-    variances = binomial * _design_effect(table, wrong, (present, values, binomial))
-    gate = gate_level(len(present))
-    found, decides = (between_system_sd(values, variances, level=level) for level in (LEVEL, gate))
-    return {
-        "sd": found.value,
-        "lower": found.lower,
-        "upper": 0.0 if found.upper is None else found.upper,
-        "bound": 0.0 if decides.upper is None else decides.upper,
-        "bound_level": gate,
-        "raw": float(values.std(ddof=1)),
-        "systems": len(present),
-        "families": len({table.systems[at].family for at in present}),
-    }
-
-
-def _design_effect(table: Table, wrong: Bools, known: tuple[Codes, Array, Array]) -> float:
-    """The centred, clustered variances of the systems' specificities over the binomial ones."""
-    present, values, binomial = known
-    if not binomial.any():
-        return 1.0
-    _, recording = np.unique(table.recording, return_inverse=True)
-    clusters = int(recording.max()) + 1
-    moved = np.zeros((len(present), clusters))
-    for row, at in enumerate(present):
-        mine = wrong & (table.system == at)
-        apart = (~table.accepted[mine]).astype(float) - values[row]
-        moved[row] = np.bincount(recording[mine], weights=apart / mine.sum(), minlength=clusters)
-    centred = moved - moved.mean(axis=0)
-    own = clusters / (clusters - 1) * (centred**2).sum() * len(present) / (len(present) - 1)
-    return float(own / binomial.sum())
 
 
 def unread(table: Table) -> Bools:

@@ -95,7 +95,7 @@ class Spread(TypedDict):
     lower: float  # 95 % interval (Q-profile)
     upper: float
     bound: float  # the one-sided upper bound that the verdict goes by
-    bound_level: float  # its level: .99 with 8 systems, .995 with 12 (see ranks.gate_level)
+    bound_level: float  # its level, .98 to 1, as the pack needs it (see strictness.gate_level)
     raw: float  # the plain SD of the systems' specificities, sampling error included
     systems: int
     families: int

@@ -13,7 +13,7 @@ class Thresholds:
     balanced_accuracy: float = 0.85  # its lower bound
     margin: float = 0.02  # or: not worse by more than this than a baseline that itself passed
     bias: float = 0.05  # the interval lies within +- this
-    specificity_sd: float = 0.08  # upper bound (see ranks.gate_level) of its SD between systems
+    specificity_sd: float = 0.08  # upper bound (see strictness.gate_level) of its SD between systems
     flips: float = 0.05  # upper bound
     probe: float = 0.10  # one-sided upper bound of every gated probe's rate of failures
     half_marks: float = 50.0  # at most, where one of two things that were asked for is wrong

@@ -10,7 +10,7 @@ import sys
 import numpy as np
 
 from cpbench.judges.validity.packs import System
-from cpbench.judges.validity.ranks import spread
+from cpbench.judges.validity.strictness import spread
 from cpbench.judges.validity.table import Table
 from cpbench.judges.validity.thresholds import Thresholds
 from cpbench.records import Clip, Item
@@ -41,7 +41,7 @@ def passing(systems, wrong, *, mean, sd, packs, seed=1):
         accepts = 1 - np.repeat(specificities(mean, sd, systems, draw), wrong)
         score = np.where(draw.random(len(accepts)) < accepts, 100.0, 0.0)
         columns = (empty.systems, empty.items, None, empty.system, empty.item, empty.truth, score, empty.length, 60.0)
-        passed += spread(Table(*columns))["bound"] <= LIMIT
+        passed += spread(Table(*columns), LIMIT)["bound"] <= LIMIT
     return passed / packs
 
 
@@ -50,7 +50,7 @@ def main(packs):
     print("|---|---|---|---|---|---|")
     for systems in (8, 12):
         for wrong in (110, 200, 400):
-            for mean in (0.85, 0.9, 0.95):
+            for mean in (0.85, 0.9, 0.95, 0.98):
                 shares = " | ".join(f"{passing(systems, wrong, mean=mean, sd=sd, packs=packs):.2f}" for sd in SDS)
                 print(f"| {systems} | {wrong} | {mean} | {shares} |", flush=True)
 
