@@ -4,7 +4,8 @@
          items.jsonl    the items, of each of which the label is known
          answers.jsonl  {system, prediction}, of every system to every item
 
-The two files may lie there gzipped (`items.jsonl.gz`): a pack is what they say, and its id is the same.
+The two files may lie there gzipped (`items.jsonl.gz`): a pack is what they say, and its id is the same. A clip that
+comes with cpbench (the demo's) is named by its place in the package, so that it is found on every machine.
 
 A pack is split by recording into two halves: `dev`, on which a judge's prompt may be improved, and `gate`, which is to
 be looked at once.
@@ -17,7 +18,7 @@ import hashlib
 import json
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib.resources import files
@@ -39,6 +40,7 @@ Key = tuple[str, str]  # task, item id
 VERSION = 1
 DEMO = "demo"
 FILES = ("items.jsonl", "answers.jsonl")
+PACKAGED = "cpbench.tasks:"  # in a clip's path: the folder of the packaged tasks, wherever it is installed
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ class Pack:
     @cached_property
     def pack_id(self) -> str:
         """The digest of pack.json, which holds those of the other files."""
-        return digest(_head(self, _lines(self.items), _lines(_answered(self))))
+        return digest(_head(self, _lines(_portable(self.items)), _lines(_answered(self))))
 
     def part(self, part: Part) -> tuple[Item, ...]:
         """The items of one half: recordings ordered by a hash with the seed, every second one."""
@@ -148,7 +150,7 @@ def write_pack(pack: Pack, folder: Path, *, compress: bool = False) -> Path:
     """
     if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not (folder / "pack.json").is_file())):
         raise UserError("this is not the folder of a pack:", value=str(folder), mend="another --out")
-    items, answers = _lines(pack.items), _lines(_answered(pack))
+    items, answers = _lines(_portable(pack.items)), _lines(_answered(pack))
     for name, data in zip(FILES, (items, answers), strict=True):
         plain, packed = folder / name, folder / f"{name}.gz"
         write_whole(packed if compress else plain, gzip.compress(data, 9, mtime=0) if compress else data)
@@ -181,7 +183,7 @@ def read_pack(place: str | Path) -> Pack:
     for one in _records(Answered, held["answers.jsonl"]):
         answers[one.system][one.prediction.task, one.prediction.item_id] = one.prediction
     return Pack(
-        tuple(_records(Item, held["items.jsonl"])),
+        tuple(_here(_records(Item, held["items.jsonl"]))),
         tuple(adapter(System).validate_python(system) for system in head["systems"]),
         answers,
         tuple(adapter(Task).validate_python(task) for task in head["tasks"]),
@@ -273,6 +275,34 @@ def _head(pack: Pack, items: bytes, answers: bytes) -> dict[str, Any]:
         "systems": [adapter(System).dump_python(system, mode="json") for system in pack.systems],
         "files": {"items.jsonl": _sha256(items), "answers.jsonl": _sha256(answers)},
     }
+
+
+def _portable(items: Iterable[Item]) -> list[Item]:
+    """The same items, without the place of this installation."""
+    place = f"{_tasks_folder()}/"
+
+    def named(path: str) -> str:
+        return path if not path.startswith(place) else f"{PACKAGED}{path.removeprefix(place)}"
+
+    return [_with_paths(item, named) for item in items]
+
+
+def _here(items: Iterable[Item]) -> list[Item]:
+    """The same items, with packaged clips where this installation has them."""
+    place = f"{_tasks_folder()}/"
+
+    def found(path: str) -> str:
+        return path if not path.startswith(PACKAGED) else f"{place}{path.removeprefix(PACKAGED)}"
+
+    return [_with_paths(item, found) for item in items]
+
+
+def _with_paths(item: Item, named: Callable[[str], str]) -> Item:
+    return replace(item, clips=tuple(replace(clip, path=named(clip.path)) for clip in item.clips))
+
+
+def _tasks_folder() -> str:
+    return str(files("cpbench.tasks"))
 
 
 def _answered(pack: Pack) -> list[Answered]:
