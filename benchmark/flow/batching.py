@@ -67,18 +67,21 @@ def in_loads(
     run: Callable[[list[W]], list[R]],
     *,
     fits: Callable[[Sequence[W]], bool],
+    together: Callable[[W, W], bool] = lambda one, other: False,
     shortage: Shortage[W, R] | None = None,
 ) -> Iterator[R]:
     """As `in_batches`, for work whose pieces share what they cost: `fits` says whether a batch may be as it is.
 
-    It is asked each time that a batch would grow by a piece, and may change its mind from batch to batch.
+    It is asked each time that a batch would grow by a piece, and may change its mind from batch to batch. Neighbours
+    that are to stay `together` are split over two batches only where one batch does not hold them.
     """
-    packer = _Packer(iter(work), fits)
+    packer = _Packer(iter(work), fits, together)
     size = _Size()
     while batch := packer.take(size.most):
         results, error = _attempt(run, batch, shortage)
         if results is not None:
-            size.worked(len(batch))
+            if packer.limited:
+                size.worked()
             yield from results
         elif error is not None and shortage is not None:
             shortage.release()
@@ -110,7 +113,9 @@ class _Packer(Generic[W]):
 
     stream: Iterator[W]
     fits: Callable[[Sequence[W]], bool]
+    together: Callable[[W, W], bool]
     waiting: deque[W] = field(default_factory=deque)
+    limited: bool = False  # whether the last batch would have been larger without the limit
 
     def take(self, limit: int | None) -> list[W]:
         """The next batch; empty at the end."""
@@ -119,7 +124,17 @@ class _Packer(Generic[W]):
             if batch and not self.fits([*batch, self.waiting[0]]):
                 break
             batch.append(self.waiting.popleft())
-        return batch
+        self.limited = limit is not None and len(batch) >= limit
+        return self._whole(batch)
+
+    def _whole(self, batch: list[W]) -> list[W]:
+        """The batch without the beginning of a group whose rest is left for the next one."""
+        if not (batch and self._filled() and self.together(batch[-1], self.waiting[0])):
+            return batch
+        start = next((at for at in range(len(batch) - 1, 0, -1) if not self.together(batch[at - 1], batch[at])), 0)
+        if start:
+            self.put_back(batch[start:])
+        return batch[:start] or batch
 
     def put_back(self, batch: list[W]) -> None:
         self.waiting.extendleft(reversed(batch))
@@ -147,9 +162,9 @@ class _Size:
             self.patience *= 2
         self.most, self._worked, self._grown = tried // 2, 0, False
 
-    def worked(self, tried: int) -> None:
-        """Double after enough full batches; small ones at the end of a group prove nothing."""
-        if self.most is None or tried < self.most:
+    def worked(self) -> None:
+        """Double after enough full batches; those that something else kept small prove nothing."""
+        if self.most is None:
             return
         self._worked += 1
         if self._worked >= self.patience:

@@ -136,6 +136,39 @@ def test_pieces_that_share_their_cost_are_packed_by_what_they_cost_together() ->
     assert seen == ["aaabb", "cccc", "d"]
 
 
+def test_a_group_is_split_only_where_a_batch_cannot_hold_it() -> None:
+    seen: list[str] = []
+
+    def run(batch: list[str]) -> list[str]:
+        seen.append("".join(batch))
+        return batch
+
+    def packed(work: str) -> list[str]:
+        seen.clear()
+        same = in_loads(work, run, fits=lambda batch: len(batch) <= 4, together=lambda one, other: one == other)
+        assert list(same) == list(work)
+        return seen
+
+    assert packed("aaabbb") == ["aaa", "bbb"]
+    assert packed("abbbcc") == ["abbb", "cc"]
+    assert packed("aaaaaabb") == ["aaaa", "aabb"]
+    assert packed("abbbbbbc") == ["a", "bbbb", "bbc"]
+
+
+def test_a_size_grows_back_where_groups_do_not_fill_it() -> None:
+    machine = Machine(lambda call: 5 if call < 6 else 10**9)
+    work = [number // 4 for number in range(200)]
+    results = in_loads(
+        work,
+        machine.run,
+        fits=lambda batch: len(batch) <= 11,
+        together=lambda one, other: one == other,
+        shortage=machine.shortage(),
+    )
+    assert list(results) == [number**2 for number in work]
+    assert machine.sizes[0] == 4 and max(machine.sizes) == 8  # of 11 turns, then 4, then again 11: whole groups of 4
+
+
 def test_a_load_that_does_not_fit_is_halved_too() -> None:
     machine = Machine(lambda call: 3)
     results = list(in_loads(range(20), machine.run, fits=lambda batch: True, shortage=machine.shortage()))

@@ -19,21 +19,24 @@ import numpy as np
 from cpbench.errors import UsageError, UserError
 from cpbench.flow.batching import Shortage, in_loads
 from cpbench.flow.device import best_device, best_dtype, use_all_cores
+from cpbench.flow.streams import prefetch
 from cpbench.models.local.budget import GUESSED, LETTERS, Load, Taken, bytes_taken, free_bytes, measured
-from cpbench.models.local.ear import frame_mask, join, spans, valid
+from cpbench.models.local.ear import Saving, frame_mask, join, spans, valid
 from cpbench.models.local.generate import Speaker, drawn_by, effective
 from cpbench.models.local.listening import encoder_of, entering
 from cpbench.models.local.load import Checkpoint, Source, load_weights, open_checkpoint
 from cpbench.models.local.prompts import SEVERAL, Prompts, conversation
 from cpbench.models.local.reuse import Asked, Reuse, Ways, untried
 from cpbench.models.local.tower import Tower
-from cpbench.models.local.trial import brief, questions, tried
+from cpbench.models.local.trial import LONGEST, brief, questions, tried
 from cpbench.parts import Listened
 from cpbench.records import Generation, Heard, ModelCard, Prediction, Turn
 
 __all__ = ["LocalModel", "Prompts", "conversation"]
 
-ENOUGH = 4  # questions with audio before it is tried what can be saved: a trial costs about as much as two
+ENOUGH = 4  # questions with audio, long ones for more, before it is tried what can be saved: a trial costs as much
+AHEAD = {"cpu": 0, "gpu": 64}
+"""Turns that are decoded while a batch is answered. A CPU has no core to spare for it: there it only costs memory."""
 TRIED = 10.0  # seconds that clips are tried in, where an encoder states no window
 
 
@@ -141,9 +144,14 @@ class LocalModel:
         shortage: Shortage[tuple[Turn, Load], Prediction] = Shortage(
             lambda piece, error: piece[0].request.failed(f"out of memory, even alone: {error}"), self._release
         )
-        work = ((turn, self._load_of(turn)) for turn in turns)
+        ahead = AHEAD["cpu" if self._device == "cpu" else "gpu"]
+        work = ((turn, self._load_of(turn)) for turn in (prefetch(turns, ahead) if ahead else turns))
         yield from in_loads(
-            work, lambda pieces: self._answered([turn for turn, _ in pieces]), fits=self._fits, shortage=shortage
+            work,
+            lambda pieces: self._answered([turn for turn, _ in pieces]),
+            fits=self._fits,
+            together=self._together,
+            shortage=shortage,
         )
 
     def listen(self, turns: Sequence[Turn]) -> list[Listened]:
@@ -181,16 +189,21 @@ class LocalModel:
         if self.batch_size != "auto":
             return len(pieces) <= self.batch_size
         budget = self._reuse.budget or GUESSED["cpu" if self._device == "cpu" else "gpu"]
-        return budget.fits([load for _, load in pieces])
+        return budget.fits([load for _, load in pieces], once=self._once)
+
+    def _together(self, one: tuple[Turn, Load], other: tuple[Turn, Load]) -> bool:
+        """Whether these stay in one batch where they can: what a sound's questions share is worked out once a batch."""
+        return self.batch_size == "auto" and self._once and one[1].sounds == other[1].sounds
+
+    @property
+    def _once(self) -> bool:
+        return self._reuse.verdict is not None and self._reuse.verdict.ways.once
 
     def _load_of(self, turn: Turn) -> Load:
         """What a turn brings into a batch."""
-        reuse, fitted = self._reuse, self._taken(turn)
-        once = reuse.verdict is not None and reuse.verdict.ways.once
-        sounds = repr(turn.request.sounds) if once else turn.request.key
-        seconds = sum(map(self.prompts.ear.padded_seconds, fitted.heard))
+        seconds = sum(map(self.prompts.ear.padded_seconds, self._taken(turn).heard))
         words = len(turn.request.text) / LETTERS + self._generation(turn).max_new_tokens
-        return Load(sounds, seconds, reuse.tokens_a_second * seconds + words)
+        return Load(repr(turn.request.sounds), seconds, words)
 
     def _answered(self, turns: list[Turn]) -> list[Prediction]:
         """The turns' predictions, neighbours that can share a batch together."""
@@ -220,13 +233,13 @@ class LocalModel:
         ]
 
     def _asked(self, turns: Sequence[Turn], ways: Ways) -> Asked:
-        return Asked(turns, self.prompts.encoded(turns, extract_once=ways.once), self.prompts)
+        return Asked(turns, self.prompts.encoded(turns, saving=Saving(ways.once, ways.short)), self.prompts)
 
     def _ways(self, turns: list[Turn]) -> Ways:
         """How these turns are asked. The ways are tried once a model, when there is enough to ask."""
         reuse = self._reuse
         if reuse.verdict is None and turns[0].heard:
-            reuse.seen += len(turns)
+            reuse.seen += sum(max(1.0, self._load_of(turn).seconds / LONGEST) for turn in turns)
             if self.batch_size == 1:
                 reuse.verdict = untried("with a batch size of 1 every question is asked by itself")
             elif reuse.seen >= ENOUGH:
@@ -247,8 +260,8 @@ class LocalModel:
             return
         seconds = max(self._load_of(turn).seconds for turn in some)
         tokens = asked.width + generation.max_new_tokens
-        taken = Taken(seconds * len(set(asked.sounds)), float(tokens * len(some)), found)
-        self._reuse.tokens_a_second = asked.width / max(1.0, seconds)
+        a_second = asked.width / max(1.0, seconds)
+        taken = Taken(seconds * len(set(asked.sounds)), float(tokens * len(some)), found, a_second)
         self._reuse.budget = measured(taken, free_bytes(self._device), "cpu" if self._device == "cpu" else "gpu")
 
     def _heard(self, asked: Asked) -> list[float]:

@@ -6,6 +6,7 @@ this machine; then they follow from the memory that it took, and stay as they ar
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,15 +21,16 @@ SHARE = 0.6  # of the free memory that a batch may take: batches differ, and an 
 LETTERS = 3.0  # of a question, that count as one token
 _MEMORY = Path("/sys/fs/cgroup/memory.max")  # bytes that a container may use, or "max"
 _USED = Path("/sys/fs/cgroup/memory.current")
+_STATUS, _FORGET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
 @dataclass(frozen=True)
 class Load:
     """What one turn brings into a batch."""
 
-    sounds: str  # by name; turns of one name are encoded together
+    sounds: str  # by name; turns of one name hear the same
     seconds: float  # padded, that enter the encoder for these sounds
-    tokens: float  # of prompt and answer
+    words: float  # tokens of question and answer
 
 
 @dataclass(frozen=True)
@@ -38,16 +40,19 @@ class Budget:
     seconds: float
     tokens: float
     turns: int
+    tokens_a_second: float = 25.0  # of audio, padding and all; 25 are those of Whisper's encoders pooled by two
 
-    def fits(self, loads: Sequence[Load]) -> bool:
-        """Whether these may be one batch. One turn alone always may."""
+    def fits(self, loads: Sequence[Load], *, once: bool) -> bool:
+        """Whether these may be one batch; `once`: a sound is encoded once for its turns. One turn alone always may, and
+        a sound that must be encoded in any case holds no seconds against its other turns.
+        """
         if len(loads) == 1:
             return True
-        sounds = {load.sounds for load in loads}
+        encoded = len({load.sounds for load in loads} if once else loads)
         return (
             len(loads) <= self.turns
-            and max(load.seconds for load in loads) * len(sounds) <= self.seconds
-            and max(load.tokens for load in loads) * len(loads) <= self.tokens
+            and (encoded == 1 or max(load.seconds for load in loads) * encoded <= self.seconds)
+            and max(self.tokens_a_second * load.seconds + load.words for load in loads) * len(loads) <= self.tokens
         )
 
 
@@ -62,6 +67,7 @@ class Taken:
     seconds: float
     tokens: float
     bytes: float  # of memory beyond the weights
+    tokens_a_second: float = 25.0
 
 
 def measured(taken: Taken, free: float, kind: str) -> Budget:
@@ -70,7 +76,7 @@ def measured(taken: Taken, free: float, kind: str) -> Budget:
     All of what the batch took is laid to its seconds and to its tokens alike, so a batch within the budget fits.
 
     >>> measured(Taken(60.0, 4000.0, 1e9), 10e9, "gpu")
-    Budget(seconds=360.0, tokens=24000.0, turns=128)
+    Budget(seconds=360.0, tokens=24000.0, turns=128, tokens_a_second=25.0)
     """
     times = SHARE * free / max(taken.bytes, 1.0)
     guess = GUESSED[kind]
@@ -79,6 +85,7 @@ def measured(taken: Taken, free: float, kind: str) -> Budget:
         max(taken.seconds, min(most.seconds, times * taken.seconds)),
         max(taken.tokens, min(2 * most.tokens, times * taken.tokens)),
         TURNS[kind],
+        taken.tokens_a_second,
     )
 
 
@@ -98,7 +105,8 @@ def free_bytes(device: str) -> float:
 def bytes_taken(device: str, batch: Callable[[], float]) -> float | None:
     """Bytes of memory that a batch took at its peak; None: there was no memory for it.
 
-    `batch` answers and gives the bytes of its keys and values: on a CPU, where no peak is known, four times those.
+    `batch` answers and gives the bytes of its keys and values. On a CPU it took four times those, or what the process
+    grew by where that is more: an allocator that holds free pages from earlier batches grows by less than is used.
     """
     import torch
 
@@ -106,13 +114,26 @@ def bytes_taken(device: str, batch: Callable[[], float]) -> float | None:
     try:
         if cuda:
             torch.cuda.reset_peak_memory_stats(device)
-        before = torch.cuda.memory_allocated(device) if cuda else 0
-        kept = batch()
-        return float(torch.cuda.max_memory_allocated(device) - before) if cuda else 4 * kept
+            before = torch.cuda.memory_allocated(device)
+            batch()
+            return float(torch.cuda.max_memory_allocated(device) - before)
+        before = _resident(forget_peak=True)
+        return max(4 * batch(), float(_resident("VmHWM") - before))
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
         return None
+
+
+def _resident(what: str = "VmRSS", *, forget_peak: bool = False) -> int:
+    """Bytes of this process in memory: now, or at their peak (VmHWM). 0 where the system does not say."""
+    if forget_peak:
+        with contextlib.suppress(OSError):
+            _FORGET.write_text("5")
+    if not _STATUS.is_file():
+        return 0
+    said = dict(line.split(":", 1) for line in _STATUS.read_text().splitlines())
+    return int(said[what].split()[0]) * 1024
 
 
 def cache_bytes(cache: Any) -> float:

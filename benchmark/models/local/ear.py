@@ -15,6 +15,7 @@ import numpy as np
 from cpbench.audio import windows
 from cpbench.records import Heard, Turn
 
+MARGIN = 0.2  # seconds of silence behind the longest wave, so that the last frame hears nothing else
 WAVES = "input_values"  # how transformers calls samples that enter a model as they are
 
 
@@ -95,10 +96,20 @@ def ear_of(processor: Any) -> Ear:
 
 
 @dataclass(frozen=True)
-class Once:
-    """A feature extractor that works on each wave of a call once; in all else it is the extractor."""
+class Saving:
+    """How an extractor is spared work."""
+
+    once: bool = False  # a wave that several texts share is worked on once
+    short: bool = False  # of the silence that pads a row to the whole window, one frame is worked out and repeated
+
+
+@dataclass(frozen=True)
+class Sparing:
+    """A feature extractor that is spared work; in all else it is the extractor."""
 
     extractor: Any
+    saving: Saving
+    window: int | None  # samples that a padded row spans; None: rows are not padded to a window
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.extractor, name)
@@ -107,23 +118,56 @@ class Once:
         """What the extractor gives for these waves. A wave is known by its place in memory: all are alive here."""
         if not isinstance(waves, list | tuple) or not all(isinstance(wave, np.ndarray) for wave in waves):
             return self.extractor(waves, *positional, **named)
+        if not self.saving.once:
+            return self._extracted(waves, positional, named)
         places = [(wave.__array_interface__["data"][0], wave.shape, wave.strides, wave.dtype.str) for wave in waves]
         distinct = dict(zip(places, waves, strict=True))
         order = {place: number for number, place in enumerate(distinct)}
-        made = self.extractor(list(distinct.values()), *positional, **named)
+        made = self._extracted(list(distinct.values()), positional, named)
         index = [order[place] for place in places]
         for name, value in made.items() if len(order) < len(waves) else ():
             if len(value) == len(order):
                 made[name] = [value[row] for row in index] if isinstance(value, list) else value[index]
         return made
 
+    def _extracted(self, waves: Sequence[np.ndarray], positional: tuple[Any, ...], named: Mapping[str, Any]) -> Any:
+        hop = getattr(self.extractor, "hop_length", None)
+        padded = named.get("padding") == "max_length" and not named.get("max_length") and not positional
+        if not (self.saving.short and padded and self.window and hop):
+            return self.extractor(waves, *positional, **named)
+        frames = -(-(max(map(len, waves)) + round(MARGIN * self.extractor.sampling_rate)) // hop)
+        if frames >= self.window // hop:
+            return self.extractor(waves, **named)
+        made = self.extractor(waves, **{**named, "max_length": frames * hop})
+        for name, value in made.items():
+            made[name] = _lengthened(value, frames, self.window // hop)
+        return made
+
+
+def _lengthened(value: Any, frames: int, window: int) -> Any:
+    """An array of so many frames with its last one repeated up to the window; a mask with 0. Raises ValueError for what
+    has no axis of frames."""
+    import torch
+
+    tensor = torch.as_tensor(value)
+    axis = next((axis for axis in reversed(range(1, tensor.ndim)) if tensor.shape[axis] == frames), None)
+    if axis is None:
+        raise ValueError(f"no axis of {frames} frames: {tuple(tensor.shape)}")
+    last = tensor.narrow(axis, frames - 1, 1)
+    shape = list(tensor.shape)
+    shape[axis] = window - frames
+    more = (last if tensor.is_floating_point() else torch.zeros_like(last)).expand(shape)
+    longer = torch.cat([tensor, more], dim=axis)
+    return longer if isinstance(value, torch.Tensor) else longer.numpy()
+
 
 @contextlib.contextmanager
-def extracting_once(processor: Any) -> Iterator[None]:
-    """A processor whose extractor works on each wave of a call once, however many texts share it."""
+def sparing(processor: Any, ear: Ear, saving: Saving) -> Iterator[None]:
+    """A processor whose extractor is spared work."""
     name = "audio_processor" if hasattr(processor, "audio_processor") else "feature_extractor"
     extractor = getattr(processor, name)
-    setattr(processor, name, Once(extractor))
+    window = round(ear.chunk * ear.sampling_rate) if ear.chunk is not None and ear.padded else None
+    setattr(processor, name, Sparing(extractor, saving, window))
     try:
         yield
     finally:

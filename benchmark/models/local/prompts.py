@@ -15,7 +15,7 @@ import numpy as np
 
 from cpbench.audio import windows
 from cpbench.errors import UserError
-from cpbench.models.local.ear import Ear, ear_of, extracting_once
+from cpbench.models.local.ear import Ear, Saving, ear_of, sparing
 from cpbench.records import Heard, Turn
 
 SEVERAL = 8  # audio parts in one turn at most, where a model takes several: four minutes in windows of 30 s
@@ -108,18 +108,18 @@ class Prompts:
         return str(text[0])
 
     def encoded(
-        self, turns: Sequence[Turn], answers: Sequence[str] | None = None, *, extract_once: bool = False
+        self, turns: Sequence[Turn], answers: Sequence[str] | None = None, *, saving: Saving | None = None
     ) -> Any:
         """The inputs of fitted turns, all with audio or all without: a BatchFeature, padded on the left.
 
         `input_ids` and `attention_mask` (B, L); where there is audio, features (rows, ...) and their mask. With
-        `answers` the turns are answered, as a model is trained on them, and nothing is left to say. With `extract_once`
-        the features of a wave that several turns share are made once.
+        `answers` the turns are answered, as a model is trained on them, and nothing is left to say. `saving`: what the
+        extractor is spared.
         """
         said = answers if answers is not None else [None] * len(turns)
         asked = [conversation(turn.request.text, turn.heard, answer) for turn, answer in zip(turns, said, strict=True)]
         audio = any(turn.heard for turn in turns)
-        with extracting_once(self.processor) if audio and extract_once else contextlib.nullcontext():
+        with sparing(self.processor, self.ear, saving) if audio and saving else contextlib.nullcontext():
             return self._encoded(asked, audio=audio, to_answer=answers is None)
 
     def answered(self, turn: Turn, answer: str) -> str:

@@ -17,6 +17,7 @@ from cpbench.models.local.budget import Budget, cache_bytes
 from cpbench.models.local.ear import frame_mask, spans
 from cpbench.models.local.generate import Speaker
 from cpbench.models.local.prompts import Prompts
+from cpbench.models.local.room import hand_out
 from cpbench.models.local.tower import Rows, Tower, Unfit
 from cpbench.records import Heard, Turn
 
@@ -26,6 +27,7 @@ class Ways:
     """The ways by which work is saved. Each is exact, or it is off."""
 
     once: bool = False  # each distinct sound is extracted and encoded once
+    short: bool = False  # the silence behind a clip is extracted as one frame
     cut: bool = False  # only valid frames enter the encoder
     last: bool = False  # only the last position of a prompt is scored
     prefix: bool = False  # what the prompts of a sound begin with is read once, and its keys and values are shared
@@ -125,9 +127,8 @@ class Reuse:
     speaker: Speaker
     tower: Tower | None  # None: no encoder is found
     verdict: Verdict | None = None  # None: not tried yet
-    seen: int = 0  # questions that were asked before it was tried
+    seen: float = 0.0  # questions that were asked before it was tried, those about long clips for more
     budget: Budget | None = None  # None: not measured yet
-    tokens_a_second: float = 25.0  # of audio, padding and all; 25 are those of Whisper's encoders pooled by two
     counts: dict[str, int] = field(default_factory=lambda: {"batches": 0, "questions": 0, "prefixes": 0})
 
     @property
@@ -187,12 +188,10 @@ class Reuse:
                 type(asked.inputs)({**alone.inputs, **split.beginnings}), {"max_new_tokens": 1, "do_sample": False}
             )
         self.counts["prefixes"] += len(order)
-        cache = read.past_key_values
-        cache.batch_select_indices(torch.tensor(whose, device=read.sequences.device))
+        cache, whole = read.past_key_values, split.whole["input_ids"].shape[1]
+        hand_out(cache, torch.tensor(whose), whole - cache.get_seq_length() + options["max_new_tokens"])
         made = self.speaker.generate(type(asked.inputs)(split.whole), {**options, "past_key_values": cache}, seed=seed)
-        return Said(
-            made.sequences[:, split.whole["input_ids"].shape[1] :], made.logits or (), cache_bytes(made.past_key_values)
-        )
+        return Said(made.sequences[:, whole:], made.logits or (), cache_bytes(made.past_key_values))
 
     @contextmanager
     def _hearing(self, asked: Asked, ways: Ways) -> Iterator[None]:

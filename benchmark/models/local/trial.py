@@ -19,6 +19,7 @@ from cpbench.records import Generation, Heard, Sound, Turn
 TOKENS = 16  # new tokens of each answer that are compared
 ROUNDING = {"float32": 1e-4, "float16": 1e-2, "bfloat16": 5e-2}
 """How far a score may move, as a part of the spread of all scores: other shapes are summed in another order."""
+LONGEST = 60.0  # seconds of a turn's audio that are tried: a trial must not cost more than it saves
 SHARES = (0.5, 0.15)  # of what an encoder takes at once: how long the clips are that show what padding does
 REFUSALS = (ValueError, TypeError, RuntimeError, AttributeError, IndexError, KeyError, NotImplementedError)
 """What libraries raise where a class does not allow a way: it is then off, and the reason is said."""
@@ -79,15 +80,14 @@ def _found(compared: Callable[[Ways], str | None]) -> Verdict:
 
 
 def questions(turns: Sequence[Turn], window: float | None) -> list[Turn]:
-    """Two questions about each of two sounds: those of the turns, or openings of them that leave padding in `window`
-    seconds.
+    """Two questions about each of two sounds: those of the turns, up to LONGEST, or openings of them that leave padding
+    in `window` seconds.
     """
     texts = list(dict.fromkeys(turn.request.text for turn in turns))
     texts = [*texts, f"{texts[0]} Say it in one word."][:2]
     sounds = list({turn.request.sounds: turn for turn in turns}.values())
-    chosen = [sounds[0], sounds[-1]]
-    if window is not None:
-        chosen = [_opening(turn, share * window) for turn, share in zip(chosen, SHARES, strict=True)]
+    lengths = [LONGEST] * 2 if window is None else [share * window for share in SHARES]
+    chosen = [_opening(turn, seconds) for turn, seconds in zip((sounds[0], sounds[-1]), lengths, strict=True)]
     return [
         Turn(dataclasses.replace(turn.request, item_id=f"trial {number}", text=text), turn.heard)
         for number, turn in enumerate(chosen)
@@ -96,11 +96,19 @@ def questions(turns: Sequence[Turn], window: float | None) -> list[Turn]:
 
 
 def _opening(turn: Turn, seconds: float) -> Turn:
-    return Turn(turn.request, tuple(_cut(heard, seconds) for heard in turn.heard))
+    """The turn with the first seconds of all that it hears."""
+    kept: list[Heard] = []
+    for heard in turn.heard:
+        if seconds > 0:
+            kept.append(_cut(heard, seconds))
+        seconds -= heard.seconds
+    return Turn(turn.request, tuple(kept))
 
 
 def _cut(heard: Heard, seconds: float) -> Heard:
-    effect = Opening(min(len(heard.wave), round(seconds * heard.sampling_rate)))
+    if heard.seconds <= seconds:
+        return heard
+    effect = Opening(round(seconds * heard.sampling_rate))
     sound = Sound(heard.sound.clip, (*heard.sound.effects, effect))
     return Heard(sound, effect(heard.wave, heard.sampling_rate), heard.sampling_rate)
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from cpbench.models.local import LocalModel
@@ -212,6 +213,34 @@ def test_a_trial_without_memory_leaves_the_run_as_it_was(
     hook.remove()
     assert answers == alone(checkpoints["qwen2_audio"], turns)
     assert set(model.account()["ways"].values()) == {"off: there was no memory to try it"}
+
+
+def test_one_ten_minute_clip_makes_neither_the_trial_nor_its_neighbours_dear(
+    checkpoints: dict[str, Path], ask: Ask
+) -> None:
+    """Its own questions are answered from one pass, no more than a minute of it is tried, and what follows is short."""
+    turns = []
+    for number, times in enumerate((600, 1, 1, 1)):
+        base = ask(number, 1.0, max_new_tokens=2)
+        heard = (dataclasses.replace(base.heard[0], wave=np.tile(base.heard[0].wave, times)),)
+        for place, text in enumerate(QUESTIONS):
+            request = dataclasses.replace(base.request, item_id=f"i{number}-{place}", text=text)
+            turns.append(Turn(request, heard))
+    model = LocalModel(str(checkpoints["speechlm"]))
+    read: list[tuple[int, ...]] = []
+    hook = model._speaker.model.get_input_embeddings().register_forward_hook(
+        lambda _, given, made: read.append(tuple(given[0].shape))
+    )
+    with counting(model) as entered:
+        answers = list(model.answer(turns))
+    hook.remove()
+    assert answers[3:] == alone(checkpoints["speechlm"], turns[3:])
+    assert all(answer.audio_seconds_heard == 600.0 for answer in answers[:3])
+    assert model.account()["encoder_passes"] == 4
+    tokens = answers[0].input_tokens or 0
+    assert sum(rows for rows, _ in entered) < 2 * 600 / 4  # windows of 4 s, the trial's included
+    assert sum(rows * width for rows, width in read if width > 500) <= 2.2 * tokens  # its prompt, read at most twice
+    assert max(width for _, width in read[-4:]) < 100  # the others are padded to their own longest
 
 
 def said(tokens: list[list[int]], *steps: list[list[float]]) -> Said:
