@@ -120,13 +120,15 @@ class TrainConfig:
     masked_frames: float = 0.0  # share of the time of a clip that is hidden, in pieces (SpecAugment)
     precision: Literal["float32", "bfloat16"] = "float32"
     gradient_checkpointing: bool = False
+    sharding: Literal["fsdp", "deepspeed"] | None = None  # of the weights among the ranks; None: each has all
+    sharding_config: str | None = None  # a file of accelerate's fsdp_config, or of DeepSpeed's own settings
     cache: str = "auto"  # of a frozen encoder's outputs: auto (in `out`), off, or a folder to be kept and shared
     cache_precision: Literal["float16", "bfloat16", "float32"] = "float16"
     memory_gb: float = 4.0  # of features that are kept rather than made again
     save_every: int = 200  # steps: what a killed training does again at most
     trust_remote_code: bool = False
     report_to: tuple[str, ...] = ()  # tensorboard, wandb, ...: transformers' own
-    trainer: Mapping[str, Any] = field(default_factory=dict)  # TrainingArguments as they are: fsdp, deepspeed, ...
+    trainer: Mapping[str, Any] = field(default_factory=dict)  # TrainingArguments as they are
     threads: int | None = None
     seed: int = 0
 
@@ -238,6 +240,8 @@ def _check(config: TrainConfig, where: str) -> None:
         )
     if config.merge and config.lora is None:
         raise UsageError(f"{where}: there is nothing to merge without --lora")
+    if config.sharding_config is not None and config.sharding is None:
+        raise UsageError(f"{where}: sharding_config without sharding", mend="--set sharding=fsdp; or deepspeed")
     if config.batch_size < 1 or config.accumulation < 1 or not config.stages:
         raise UsageError(f"{where}: batch_size and accumulation are at least 1, and there is at least one stage")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import gc
 import json
-import os
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +18,7 @@ from transformers import EarlyStoppingCallback, PrinterCallback, TrainerCallback
 from cpbench.errors import UsageError, UserError
 from cpbench.flow.batching import is_out_of_memory
 from cpbench.flow.ledger import write_whole
+from cpbench.flow.memory import give_back
 from cpbench.flow.ranks import Ranks
 from cpbench.flow.stopping import Stopped
 from cpbench.flow.watch import Watch
@@ -27,9 +28,11 @@ from cpbench.training.chats import Chats, Questions
 from cpbench.training.config import Stage, TrainConfig
 from cpbench.training.held_out import HeldOut
 from cpbench.training.losses import add_heads
+from cpbench.training.sharding import ShardedTrainer, check_sharding, sharding_words, twin
 from cpbench.training.trainer import WEIGHTS, SpeechTrainer, last_checkpoint, load_learned, save_learned
 
 DONE = "done.json"
+TIDY = 60.0  # seconds between two times that free memory is given back, which takes a fraction of one
 OWN = {"output_dir", "seed", "data_seed", "num_train_epochs", "per_device_train_batch_size", "save_strategy"}
 """TrainingArguments that the configuration has other words for, or that resumption rests on."""
 
@@ -81,6 +84,7 @@ def run_stage(round: Round) -> Ended:
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
+            _check_alone(round, error)
             config = _smaller(config, error, round.watch)
             error.__traceback__ = None  # its frames hold the memory
         trainer = None  # it holds the optimiser's memory
@@ -90,8 +94,11 @@ def run_stage(round: Round) -> Ended:
 def _trainer(round: Round, config: TrainConfig) -> SpeechTrainer:
     if isinstance(round.collate, Collator):
         round.collate.begin()
-    trainer = SpeechTrainer(
-        model=round.learner.model,
+    kind, model = SpeechTrainer, round.learner.model
+    if config.sharding is not None:
+        kind, model = ShardedTrainer, _twin(round)
+    trainer = kind(
+        model=model,
         args=arguments(round, config),
         train_dataset=round.examples,
         eval_dataset=round.examples if _evaluates(round) else None,  # never read: `evaluate` asks the held-out part
@@ -101,7 +108,9 @@ def _trainer(round: Round, config: TrainConfig) -> SpeechTrainer:
     )
     round.stopped = False
     trainer.stage = round.stage
-    trainer.frozen = [] if config.fresh else _frozen(round.learner.model)
+    trainer.frozen = [] if config.fresh else _frozen(model)
+    if isinstance(trainer, ShardedTrainer):
+        trainer.whole = round.learner.model
     trainer.remove_callback(PrinterCallback)  # the watcher says it
     asked = round.asked
     if _evaluates(round) and asked is not None:
@@ -109,6 +118,14 @@ def _trainer(round: Round, config: TrainConfig) -> SpeechTrainer:
         if round.last and config.evaluation.patience is not None:
             trainer.add_callback(EarlyStoppingCallback(config.evaluation.patience))
     return trainer
+
+
+def _twin(round: Round) -> nn.Module:
+    """What learns where the weights are split, made of the weights that the stage goes on with."""
+    at = (last_checkpoint(round.folder) or round.folder) / WEIGHTS
+    if at.is_file():
+        load_learned(round.learner.model, at)
+    return twin(round.learner.model)
 
 
 def _train(trainer: SpeechTrainer, round: Round) -> None:
@@ -127,6 +144,15 @@ def _train(trainer: SpeechTrainer, round: Round) -> None:
         raise Stopped(
             f"stopped at step {state.global_step} of {state.max_steps} of {round.stage.name}; the same command goes on"
         )
+
+
+def _check_alone(round: Round, error: BaseException) -> None:
+    """Raises UserError where there are several ranks: the others would wait for ever."""
+    if round.ranks.count > 1:
+        raise UserError(
+            f"memory runs out on rank {round.ranks.index}: {str(error).splitlines()[0][:200]}",
+            mend="a smaller batch_size with more accumulation, which is the same step",
+        ) from error
 
 
 def _smaller(config: TrainConfig, error: BaseException, watch: Watch) -> TrainConfig:
@@ -148,6 +174,7 @@ def _smaller(config: TrainConfig, error: BaseException, watch: Watch) -> TrainCo
 
 def _release() -> None:
     gc.collect()
+    give_back()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
 
@@ -243,6 +270,8 @@ def arguments(round: Round, config: TrainConfig) -> TrainingArguments:
         "activation_checkpointing": config.gradient_checkpointing,
         "ddp_find_unused_parameters": False,  # every loss hangs on all that learns
     }
+    if config.sharding is not None:
+        own |= sharding_words(config, round.learner.model)
     if round.ranks.count > 1 and not torch.cuda.is_available():
         own["ddp_backend"] = "gloo"
     try:
@@ -252,17 +281,12 @@ def arguments(round: Round, config: TrainConfig) -> TrainingArguments:
 
 
 def check_trainer(config: TrainConfig) -> None:
-    """Raises UsageError for a log that transformers does not know, UserError for one that is not installed, and for
-    weights that are split among the ranks: what is saved, gone on from and asked here is whole on each of them.
+    """Raises UsageError for a log that transformers does not know, UserError for one that is not installed, and both
+    for weights that cannot be split among the ranks here.
     """
     from transformers.integrations.integration_utils import INTEGRATION_TO_CALLBACK
 
-    for name in ("fsdp", "deepspeed"):
-        if config.trainer.get(name) or os.environ.get(f"ACCELERATE_USE_{name.upper()}", "").lower() == "true":
-            raise UserError(
-                f"{name} splits the weights among the ranks, and here every rank holds them whole",
-                mend="--set precision=bfloat16; --set gradient_checkpointing=true; the adapter alone, or --lora",
-            )
+    check_sharding(config)
     for name in config.report_to:
         if name not in INTEGRATION_TO_CALLBACK:
             raise UsageError("report_to names none of transformers' logs:", value=name, allowed=INTEGRATION_TO_CALLBACK)
@@ -297,12 +321,16 @@ class _Told(TrainerCallback):  # type: ignore[misc]
 
     def __init__(self, round: Round) -> None:
         self._round, self._stage, self._watch = round, round.stage.name, round.watch
+        self._tidied = time.monotonic()
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         self._watch.stage(f"training {self._stage}", total=state.max_steps, done=state.global_step)
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         self._watch.advance()
+        if time.monotonic() > self._tidied + TIDY:
+            give_back()
+            self._tidied = time.monotonic()
         if self._stops(args) and state.global_step < state.max_steps:
             control.should_save = control.should_training_stop = True
             self._round.stopped = True

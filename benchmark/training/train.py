@@ -7,10 +7,14 @@ import itertools
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cpbench.flow.device import best_device
+from cpbench.flow.memory import give_back
 from cpbench.flow.ranks import Ranks, ranks
 from cpbench.flow.watch import Unwatched, Watch
 from cpbench.records import Score, Setting
@@ -26,6 +30,9 @@ if TYPE_CHECKING:
     from cpbench.training.checkpoint import Story
     from cpbench.training.encoded import Encoded
     from cpbench.training.features import Features
+
+PATIENCE = timedelta(hours=2)
+"""How long a rank waits for the others, of which the first asks the held-out part alone."""
 
 
 @dataclass(frozen=True)
@@ -64,11 +71,12 @@ def train(
     """
     from cpbench.models.local.load import quietly
 
-    connected = _ranks()
-    told = watch if watch is not None and connected.first else Unwatched()  # what every rank says, one says
-    session = Session(told, stop, connected)
-    with quietly():
-        return _trained(config, session, synthetic)
+    with quietly(), _launched(config) as connected:
+        told = watch if watch is not None and connected.first else Unwatched()  # what every rank says, one says
+        try:
+            return _trained(config, Session(told, stop, connected), synthetic)
+        finally:
+            give_back()
 
 
 def _trained(config: TrainConfig, session: Session, synthetic: Sequence[str]) -> Path:
@@ -77,6 +85,7 @@ def _trained(config: TrainConfig, session: Session, synthetic: Sequence[str]) ->
 
     from cpbench.training.bases import open_learner
     from cpbench.training.checkpoint import Story
+    from cpbench.training.sharding import check_sharded
     from cpbench.training.stages import check_trainer
 
     begun = time.monotonic()
@@ -92,6 +101,7 @@ def _trained(config: TrainConfig, session: Session, synthetic: Sequence[str]) ->
     check_trainer(config)
     setting = Setting(config.seed, config.tag_template)
     made = [asked(found.train, stage, config, setting) for stage in config.stages]
+    check_sharded(config, zip(config.stages, made, strict=True))
     set_seed(config.seed)
     job = Job(config, open_learner(config, _texts(itertools.chain.from_iterable(made))), found, folder)
     if session.ranks.first:
@@ -172,7 +182,9 @@ def _sounds(job: Job, made: Sequence[Sequence[Pack]], session: Session) -> Featu
     place = job.folder.cache if config.cache == "auto" else Path(config.cache).expanduser()
     encoded = Encoded(place, job.learner.model, job.learner.processor, config.cache_precision)
     sounds = {sound: None for packs in made for pack in packs for sound in pack.sounds}
+    job.learner.model.audio_encoder.to(best_device())  # the Trainer comes later, and brings all of the model there
     encoded.fill(sounds, features, ranks=session.ranks, watch=session.watch)
+    job.learner.model.audio_encoder.to("cpu")
     return encoded
 
 
@@ -185,11 +197,16 @@ def _finish(job: Job, story: Story) -> None:
     from cpbench.training.checkpoint import save
     from cpbench.training.held_out import held_out
     from cpbench.training.losses import without_heads
+    from cpbench.training.sharding import asked_whole
 
     learner = job.learner
     without_heads(learner.model)
     asked_of = held_out(job.found.held_out, job.config)
-    scores = [] if asked_of is None else [_line(score) for score in asked_of.scores(learner)]
+    scores: list[dict[str, Any]] = []
+    if asked_of is not None:
+        whole = asked_whole(learner.model, best_device()) if job.config.sharding is not None else nullcontext()
+        with whole:
+            scores = [_line(score) for score in asked_of.scores(learner)]
     save(learner, job.config, dataclasses.replace(story, scores=scores))
     job.folder.clear()
 
@@ -216,15 +233,43 @@ def _texts(made: Iterable[Pack]) -> Iterator[str]:
             yield f" {pack.transcript}"
 
 
-def _ranks() -> Ranks:
+@contextmanager
+def _launched(config: TrainConfig) -> Iterator[Ranks]:
     """This process among those that torchrun or accelerate started, connected to them."""
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
-        return ranks()
+        yield ranks()
+        return
     import torch
     from accelerate import PartialState
+    from accelerate.state import AcceleratorState
 
-    state = PartialState(cpu=not torch.cuda.is_available())
-    return _Connected(state.process_index, state.num_processes)
+    AcceleratorState._reset_state(
+        reset_partial_state=True
+    )  # an earlier training may have been connected in another way
+    on_cpu = not torch.cuda.is_available()
+    with _environment(config):
+        if config.sharding == "deepspeed":
+            state = PartialState(timeout=PATIENCE, **({"backend": "gloo"} if on_cpu else {}))
+        else:
+            state = PartialState(cpu=on_cpu, timeout=PATIENCE)
+        yield _Connected(state.process_index, state.num_processes)
+
+
+@contextmanager
+def _environment(config: TrainConfig) -> Iterator[None]:
+    """What accelerate asks of the environment: whether to connect by DeepSpeed, whether ranks load nothing."""
+    words = {"FSDP_CPU_RAM_EFFICIENT_LOADING": "false"} if config.sharding == "fsdp" else {}
+    if config.sharding == "deepspeed":
+        words = {"ACCELERATE_USE_DEEPSPEED": "true"}
+    before = {name: os.environ.get(name) for name in words}
+    os.environ.update(words)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
 
 
 class _Connected(Ranks):

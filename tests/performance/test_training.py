@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,22 +21,29 @@ from cpbench.training.config import Joint
 
 CLIPS, QUESTIONS, EPOCHS = 24, 4, 3
 CLIPS_A_STEP = 4
+SHAPE = "Whisper-shaped encoder of 15 million parameters, its 30 s window; two threads"
 ADAPTER = (Stage("questions", EPOCHS, 1e-3, trainable="adapter"),)
 pytestmark = pytest.mark.performance
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def spoken(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], Path]:
+    """spoken(questions) -> a data file with so many questions about each of the clips."""
     folder = tmp_path_factory.mktemp("data")
     draw = np.random.default_rng(0)
-    lines = []
     for number in range(CLIPS):
         soundfile.write(folder / f"{number}.flac", 0.1 * draw.standard_normal(32000), 16000)
-        for question in range(QUESTIONS):
-            line = {"id": f"{number}-{question}", "audio": f"{number}.flac", "question": f"Question {question}?"}
-            lines.append({**line, "references": [f"answer {number % 3}"], "type": "DE", "split": "train"})
-    (folder / "items.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    return folder / "items.jsonl"
+
+    def write(questions: int) -> Path:
+        path = folder / f"{questions}.jsonl"
+        with path.open("w") as file:
+            for number, question in itertools.product(range(CLIPS), range(questions)):
+                line = {"id": f"{number}-{question}", "audio": f"{number}.flac", "question": f"Question {question}?"}
+                line |= {"references": [f"answer {number % 3}"], "type": "DE", "split": "train"}
+                file.write(json.dumps(line) + "\n")
+        return path
+
+    return write
 
 
 @pytest.fixture(scope="module")
@@ -102,35 +111,45 @@ def configured(data: Path, parts: tuple[str, str], out: Path, **changes: Any) ->
 
 
 def test_epochs_after_the_first_are_twice_as_fast_with_a_cached_encoder(
-    data: Path, parts: tuple[str, str], tmp_path: Path
+    spoken: Callable[[int], Path], parts: tuple[str, str], tmp_path: Path, figure: Callable[..., None]
 ) -> None:
     from safetensors.torch import load_file
 
     cached, plain = Clock(), Clock()
+    data = spoken(QUESTIONS)
     with_cache = train(configured(data, parts, tmp_path / "cached", cache_precision="float32"), cached)
     without = train(configured(data, parts, tmp_path / "plain", cache="off"), plain)
     ratio = plain.a_step() / cached.a_step()
-    print(f"epochs after the first: {ratio:.1f} x as fast with the encoder's outputs cached")
+    on = f"{SHAPE}, {QUESTIONS} questions a clip"
+    figure("training: epochs after the first, encoder cached over run", ratio, bound=2, unit="x", on=on, at="least")
     assert ratio >= 2.0
     one, other = (load_file(folder / "model.safetensors") for folder in (with_cache, without))
     for name in one:
         torch.testing.assert_close(one[name], other[name], atol=2e-3, rtol=1e-2, msg=name)
 
 
-def test_samples_a_second_are_at_least_a_plain_trainers(data: Path, parts: tuple[str, str], tmp_path: Path) -> None:
-    """The same model, questions, questions a step, threads and precision, and the encoder run in every step of both.
+@pytest.mark.parametrize("questions", [1, QUESTIONS])
+def test_samples_a_second_are_at_least_a_plain_trainers(
+    spoken: Callable[[int], Path], parts: tuple[str, str], tmp_path: Path, questions: int, figure: Callable[..., None]
+) -> None:
+    """The same model, questions a step, threads and precision, and the encoder run in every step of both.
 
-    The plain loop has one question a sequence, as users write it, so it hears a clip once for each of its questions.
+    The plain loop has one question a sequence, as users write it; with one question a clip the batches are the same,
+    with several it hears a clip once for each of them.
     """
     clock = Clock()
+    data = spoken(questions)
     train(configured(data, parts, tmp_path / "ours", cache="off"), clock)
-    ours = CLIPS_A_STEP * QUESTIONS / clock.a_step()
-    plain = CLIPS_A_STEP * QUESTIONS / by_plain_trainer(configured(data, parts, tmp_path / "plain"))
-    print(f"questions a second: {ours:.1f}, a plain Trainer loop {plain:.1f}, ratio {ours / plain:.2f}")
+    ours = CLIPS_A_STEP * questions / clock.a_step()
+    plain = CLIPS_A_STEP * questions / by_plain_trainer(configured(data, parts, tmp_path / "plain"), questions)
+    on = f"{SHAPE}, encoder run in each step, {questions} question{'s' * (questions > 1)} a clip, {ours:.1f} a second"
+    figure(
+        f"7. train over a plain Trainer loop, {questions} a clip", ours / plain, bound=1, unit="x", on=on, at="least"
+    )
     assert ours >= plain
 
 
-def by_plain_trainer(config: TrainConfig) -> float:
+def by_plain_trainer(config: TrainConfig, questions: int) -> float:
     """Seconds a step of transformers' Trainer with a collator that asks the processor: the median of one epoch."""
     from transformers import Trainer, TrainerCallback, TrainingArguments
 
@@ -163,7 +182,7 @@ def by_plain_trainer(config: TrainConfig) -> float:
     arguments = TrainingArguments(
         output_dir=config.out,
         num_train_epochs=1,
-        per_device_train_batch_size=CLIPS_A_STEP * QUESTIONS,
+        per_device_train_batch_size=CLIPS_A_STEP * questions,
         max_grad_norm=1.0,
         report_to=[],
         save_strategy="no",

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -19,9 +20,19 @@ PLACES = ("kitchen", "garden", "station", "office")
 @pytest.fixture
 def corpus(tmp_path: Path) -> Path:
     """Eight clips, each a tone: its pitch says the gender, its loudness the emotion. Two questions a clip."""
+    return written(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def corpus_of() -> Callable[[Path, int], Path]:
+    """corpus_of(folder, clips) -> the corpus in a folder that several tests share."""
+    return written
+
+
+def written(tmp_path: Path, clips: int = 8) -> Path:
     draw = np.random.default_rng(0)
     lines = []
-    for number in range(8):
+    for number in range(clips):
         gender, emotion = ("male", "female")[number % 2], ("anger", "sadness")[number // 2 % 2]
         time = np.arange(8000 + 800 * number) / 16000
         wave = {"anger": 0.5, "sadness": 0.02}[emotion] * np.sin(
@@ -90,3 +101,8 @@ def tiny() -> ModuleType:
 def bases(tiny: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("bases")
     return {name: tiny.MAKERS[name](folder / name) for name in CLASSES}
+
+
+@pytest.fixture(scope="session")
+def parts() -> ModuleType:
+    return module_at(Path(__file__).with_name("parts.py"))

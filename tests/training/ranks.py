@@ -1,5 +1,7 @@
-"""One of the ranks that torchrun starts: `cpbench train`, and then in the same processes (to import torch is most of
-the time) a training with dropout and augmentation, whole, and the same one ended twice and gone on with. A script.
+"""One of the ranks that torchrun starts; all in the same processes, for to import torch is most of the time. A script.
+
+`cpbench train`; a training with dropout and augmentation, whole, and the same one ended twice and gone on with; then
+trainings of joined parts (their settings: `split.py`) with each rank holding the weights whole, and with FSDP.
 """
 
 from __future__ import annotations
@@ -8,12 +10,16 @@ import dataclasses
 import os
 import sys
 from itertools import cycle
+from pathlib import Path
+
+import split
 
 from cpbench.cli import main
+from cpbench.errors import UserError
 from cpbench.flow.stopping import Stopped
 from cpbench.training import load_config, train
 
-SETTINGS, DATA, FOLDER = sys.argv[1:]
+SETTINGS, DATA, FOLDER, PARTS = sys.argv[1:]
 main(["train", "--config", SETTINGS, "--data", DATA, "--out", f"{FOLDER}/two", "--threads", "1"])
 
 
@@ -30,3 +36,16 @@ for _ in range(2):
         ended += 1
 train(config)
 print(f"stopped {ended} times, finished")
+
+given = Path(PARTS), Path(DATA), Path(FOLDER)
+split.trained(*given, None)
+try:
+    split.trained(*given, "fsdp")
+except UserError as refused:
+    print(f"on CPUs: {refused}")
+split.pretend_a_gpu()
+try:
+    train(dataclasses.replace(config, out=f"{FOLDER}/refused", sharding="fsdp"))
+except UserError as refused:
+    print(f"with losses on frames: {refused}")
+split.trained(*given, "fsdp")

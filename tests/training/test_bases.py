@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from beside import module_at
 from safetensors.torch import load_file
 from transformers import AutoModel, AutoModelForCausalLM
 
@@ -29,11 +28,6 @@ from cpbench.training.features import Features
 from cpbench.training.rows import Pack, packs
 
 ADAPTER = (Stage("questions", 2, 3e-3, trainable="adapter"),)
-
-
-@pytest.fixture(scope="session")
-def parts() -> ModuleType:
-    return module_at(Path(__file__).with_name("parts.py"))
 
 
 @pytest.fixture(scope="session")

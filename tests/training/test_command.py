@@ -210,8 +210,10 @@ def test_what_cannot_be_trained_on_is_one_message_that_mends(
             "none of 14 items has emotion tags from my-ser",
             "--tags MODEL",
         ),
-        (("--set", "trainer.fsdp=full_shard"), True, "fsdp splits the weights among the ranks", "precision=bfloat16"),
-        (("--set", "trainer.deepspeed=ds.json"), True, "deepspeed splits the weights", "--lora"),
+        (("--set", "trainer.fsdp=full_shard"), True, "fsdp is asked for in a way", "--set sharding=fsdp"),
+        (("--set", "trainer.deepspeed=ds.json"), True, "deepspeed is asked for in a way", "sharding_config=FILE"),
+        (("--set", "sharding=fsdp"), True, "fsdp splits the weights among several processes, and this", "torchrun"),
+        (("--set", "sharding_config=x"), True, "sharding_config without sharding", "sharding=fsdp"),
         (("--variant", "implicit"), True, "none of the 14 training rows was generated", "cpbench data generate"),
         (("--base", corpus.parent / "nowhere", "--lora"), False, "nowhere", ""),
     ):
