@@ -35,13 +35,14 @@ def show_results(run: Run, results: Results, *, as_json: bool) -> None:
             console.print(_table(f"{title}: LLM judges", judged, names))
         console.print(_floor(task, condition, results))
     console.print("In brackets: the 95 % interval, clustered by recording.", style="dim", markup=False)
-    show_listening(console, report)
+    if report is not None or results.model.kind != "null":  # a null baseline has nothing to hear
+        show_listening(console, report)
     for judge, card in results.judges.items():
         console.print(f"judge {names.get(judge, '?')} ({judge[:8]}): {card}", markup=False)
     for warning in results.warnings:
         console.print(f"! {warning}", style="yellow", markup=False)
-    if not results.judges:
-        answers = len(run.predictions)
+    answers = sum(each.status != "error" for each in run.predictions)
+    if answers and not results.judges:
         console.print(
             f"To have these {answers} answers judged: cpbench judge run {run.folder} --judge openai/NAME "
             "(with --dry-run --prices FILE first, to see what it costs)",

@@ -77,6 +77,11 @@ def notes(
         yield f"the conditions differ: {held}; a difference is one of model and condition together"
     for one in systems:
         yield from _of_run(one)
+    tasks = {task.name: task for one in systems for task in one.run.tasks}
+    if synthetic := [name for name, task in tasks.items() if task.synthetic]:
+        yield f"{', '.join(synthetic)}: synthetic speech, made for this project; never comparable with the paper"
+    if any("overlap_score" in task.metrics for task in tasks.values()):
+        yield "overlap_score: no LLM judge; it compares words, and is for a first look"
     yield from _of_judges(systems, judges)
     for (a, b, judge_id), each in paired.items():
         if judge_id is None:
@@ -90,10 +95,6 @@ def _of_run(one: System) -> Iterator[str]:
     asked, answered = one.run.manifest.get("asked_in_all", 0), len(list(one.run.predictions))
     if answered < asked:
         yield f"{one.name}: {asked - answered} of {asked} questions are not answered"
-    if synthetic := [task.name for task in one.run.tasks if task.synthetic]:
-        yield f"{', '.join(synthetic)}: synthetic speech, made for this project; never comparable with the paper"
-    if any("overlap_score" in task.metrics for task in one.run.tasks):
-        yield "overlap_score: no LLM judge; it compares words, and is for a first look"
 
 
 def _of_judges(systems: Sequence[System], judges: Mapping[str, str]) -> Iterator[str]:

@@ -95,6 +95,14 @@ def test_offline_no_socket_is_opened(items_file, cpbench, slow_model, tmp_path):
         assert missing.returncode == 1 and "cpbench data fetch" in missing.stderr, missing.stderr
 
 
+def test_a_null_baseline_is_not_asked_to_listen_and_failures_are_not_to_be_judged(items_file, cpbench, tmp_path):
+    (tmp_path / "none.jsonl").write_text('{"item_id": "elsewhere", "answer": "low"}\n')
+    null = cpbench("run", "--model", "majority", "--tasks", items_file(), "--out", "null")
+    none = cpbench("run", "--model", "answers:none.jsonl", "--tasks", items_file(), "--out", "none")
+    assert "Does the model listen?" not in null.stdout and "these 12 answers judged" in null.stdout
+    assert "Does the model listen?" in none.stdout and "answers judged" not in none.stdout
+
+
 def test_show_prints_prompts_and_answers(items_file, cpbench):
     done = cpbench("run", "--model", "echo", "--tasks", items_file(), "--show", 2)
     assert done.stderr.count("\n> ") == 2 and done.stderr.count("\n< ") == 2

@@ -85,6 +85,14 @@ def test_a_metric_where_less_is_better_counts_the_other_way(run):
     assert found.main["set"] == ("unextractable", None) and found.gate().outcome == "regression"
 
 
+def test_what_holds_of_the_data_is_said_once_whatever_each_run_was_asked(run):
+    runs = [run("both", 0.6, items=[*items_of(), *items_of(task="another")]), run("one", 0.6)]
+    for each in runs:
+        each.tasks = tuple(dataclasses.replace(task, synthetic=True) for task in each.tasks)
+    said = [note for note in compare(runs).notes if "synthetic speech" in note]
+    assert said == ["set, another: synthetic speech, made for this project; never comparable with the paper"]
+
+
 def test_the_gate_does_not_pass_what_was_not_answered(run):
     """A tenth of the last run's answers failed: the rest is no sample of the whole."""
     found = compare([run("whole", 0.6), run("broken", 0.6, seed=2, status=lambda at: at % 10 == 0)])
