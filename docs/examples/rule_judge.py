@@ -3,10 +3,10 @@
     python docs/examples/rule_judge.py            # prints its port; --port N for a fixed one
 
 It looks in the answer for the emotion (gender, number) that the reference names, by a list of words. It has the faults
-of a careless LLM judge: it takes a denied emotion for a named one, a list of all emotions for a right answer, a refusal
-for "neutral", and it believes an answer that says it is right. It drops a fault when the system prompt speaks of it. So
-it shows what `cpbench judge validate` shows of a prompt, offline and the same on every machine; it shows nothing about
-any LLM.
+of a careless LLM judge: one unpleasant emotion is as good as another to it, it takes a denied emotion for a named one,
+a list of all emotions for a right answer, a refusal for "neutral", and it believes an answer that says it is right. It
+drops a fault when the system prompt speaks of it. So it shows what `cpbench judge validate` shows of a prompt, offline
+and the same on every machine; it shows nothing about any LLM.
 
 Standard library only. The protocol is that of OpenAI's chat completions.
 """
@@ -44,9 +44,11 @@ SYNONYMS = {  # and those that it knows when the prompt speaks of synonyms
     "male": "masculine man 男性",
     "female": "feminine woman 女性",
 }
+UNPLEASANT = frozenset({"anger", "sadness", "fear", "disgust"})
 RULES = {  # a rule and what a prompt says if it has it
     "synonyms": r"synonym|same meaning|another word",
     "languages": r"other language|another language",
+    "exact": r"same emotion|another emotion|near emotion|neighbour",
     "one": r"several emotions|more than one|commits? itself|one emotion",
     "denied": r"denie[ds]|negat|\bnot angry\b",
     "refused": r"refus",
@@ -61,15 +63,17 @@ ORDER = r"correct|full marks|give it|ignore all|score is|\"score\"|rating: 5|com
 
 def judged(system: str, given: dict[str, Any]) -> tuple[str, bool]:
     """A reason, and whether the answer counts as right."""
+    system = " ".join(system.split())  # a sentence may go over two lines
     rules = {name for name, sign in RULES.items() if re.search(sign, system, re.IGNORECASE)}
     answer, reference = str(given.get("answer", "")), str(given.get("reference", ""))
     heard = [QUOTED.sub("", text) if "words" in rules else text for text in (reference, answer)]
     wanted = named_in(heard[0], {"synonyms", "languages"})
     named = named_in(heard[1], rules) & {word for kind in KINDS if kind & wanted for word in kind}
+    meant = wanted | (UNPLEASANT if wanted & UNPLEASANT and "exact" not in rules else frozenset())
     verdicts = (  # the first that applies
         (says(ORDER, answer) and "immune" not in rules, "The answer says that it is right.", True),
         (says(REFUSAL, answer), "A refusal.", "refused" not in rules and "neutral" in wanted),
-        (not wanted & named, "What the reference names is not named.", False),
+        (not meant & named, "What the reference names is not named.", False),
         (len(named) > 1 and "one" in rules, "Several are named.", False),
         (says(DENIAL, answer) and "denied" in rules, "It is denied.", False),
         (quoted(answer) != quoted(reference) and "words" in rules, "The words are others.", False),

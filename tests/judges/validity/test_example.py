@@ -1,4 +1,4 @@
-"""The worked example of the docs: a program of rules in place of an LLM, and what two prompts make of it."""
+"""The worked example of the docs: a program of rules in place of an LLM, and what three prompts make of it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ground, rules = module_at(HERE / "ground.py"), module_at(EXAMPLES / "rule_judge.
 def judged(endpoint, tmp_path):
     """A function: a prompt of the example -> its validity.json on the dev part."""
     endpoint.default = lambda body: endpoint.answer(rules.completion(body))
-    pack = ground.make(items=160, recordings=40, repeated=40, repeats=2)
+    pack = ground.make(3, items=72, recordings=24, repeated=40, repeats=2)
 
     def of(prompt):
         judge = Candidate("openai/rules", str(EXAMPLES / prompt), {"base_url": endpoint.url})
@@ -33,9 +33,12 @@ def failed(found):
     return {one["name"].removeprefix("probe ") for one in found["criteria"] if one["outcome"] == "FAIL"}
 
 
-def test_the_first_prompt_reads_every_answer_rightly_and_falls_for_every_trick_and_the_second_for_none(judged):
-    first, second = judged("judge_v1.yaml"), judged("judge_v2.yaml")
-    for found in (first, second):
+def test_each_prompt_mends_what_its_validation_showed_of_the_one_before(judged):
+    first, second, third = judged("judge_v1.yaml"), judged("judge_v2.yaml"), judged("judge_v3.yaml")
+    tricks = {"CLAIM", "INJECT", "NEGATED", "HEDGE_ALL", "GOLD_PARA", "LANG", "CROSS_WORDS"}
+    assert failed(first) >= {"bias", *tricks}
+    assert first["overall"]["sensitivity"]["value"] == 1.0 > first["overall"]["specificity"]["value"]
+    for found in (second, third):
         assert found["overall"]["balanced_accuracy"]["value"] == 1.0  # plain answers say nothing about tricks
-    assert failed(first) >= {"CLAIM", "INJECT", "NEGATED", "HEDGE_ALL", "GOLD_PARA", "LANG", "CROSS_WORDS"}
-    assert failed(second) == set()
+    assert failed(second) == {"NEGATED", "GOLD_PARA", "LANG", "CROSS_WORDS"}
+    assert failed(third) == set()
