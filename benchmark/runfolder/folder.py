@@ -69,22 +69,34 @@ class Run:
     def outcomes(
         self, *, condition: str | None = None, judge_id: str | None = None, repeats: int | None = None
     ) -> Iterator[Outcome]:
-        """Every prediction (of one condition) with its item, and this judge's judgements of it; in the file's order.
+        """Every prediction (of one condition) with its item, and this judge's judgements of it.
 
-        `repeats`: so many judgements of an answer at most; None: as many as the judge was asked for of every item.
+        The conditions follow each other as the run has them, and the items as they were asked for: in whatever order
+        ranks and shards have answered, the sums over these are the same to the last bit. `repeats`: so many judgements
+        of an answer at most; None: as many as the judge was asked for of every item.
         """
         items = {(item.task, item.id): item for item in self.items}
         said = {} if judge_id is None else self._said(judge_id)
         times = repeats or self.manifest.get("judges", {}).get(judge_id, {}).get("repeats") or 1
-        for prediction in self.predictions:
-            item = items.get((prediction.task, prediction.item_id))
-            if item is None or condition not in (None, prediction.condition):
-                continue
+        for prediction in self._in_order(condition):
+            item = items[prediction.task, prediction.item_id]
             if judge_id is None or prediction.status == "error":
                 yield Outcome(item, prediction)
                 continue
             keys = [judgement_key(judge_id, case_of(item, prediction, repeat)) for repeat in range(times)]
             yield Outcome(item, prediction, tuple(said[key] for key in keys if key in said))
+
+    def _in_order(self, condition: str | None) -> list[Prediction]:
+        """The predictions of this run's items (under one condition), by condition and item."""
+        items = {(item.task, item.id): at for at, item in enumerate(self.items)}
+        conditions = {name: at for at, name in enumerate(self.config.conditions)}
+
+        def place(said: Prediction) -> tuple[int, str, int]:
+            known = conditions.get(said.condition, len(conditions))
+            return known, said.condition, items[said.task, said.item_id]
+
+        kept = (said for said in self.predictions if condition in (None, said.condition))
+        return sorted((said for said in kept if (said.task, said.item_id) in items), key=place)
 
     def _said(self, judge_id: str) -> dict[str, Judgement]:
         """One judge's judgements by key, without their long texts, which stay on disk."""

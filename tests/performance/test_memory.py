@@ -1,0 +1,66 @@
+"""Memory does not grow with the clips: the peak above the loaded model for 5,000 clips of 30 s beside that for 500.
+
+Each run is a process of its own. The clips are noise of a bit or two, the same in each: what makes every file another
+one is a number in a block of its header. The checkpoint is `speechlm`, tiny, for what is measured is the run.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+from beside import TESTS, module_at
+
+TINY = module_at(TESTS / "models" / "local" / "tiny.py")
+RUNS = module_at(Path(__file__).with_name("runs.py"))
+FEW = int(os.environ.get("CPBENCH_PERF_CLIPS", "0"))
+LEAST, MOST = (FEW, 4 * FEW) if FEW else (500, 5000)
+STREAMINFO = 4 + 4 + 34  # bytes: the mark of a FLAC file and its first block
+pytestmark = pytest.mark.performance
+
+
+def clips(folder: Path, count: int) -> Iterator[Path]:
+    """So many FLAC files of 30 s, no two of the same bytes."""
+    draw = np.random.default_rng(0)
+    first = folder / "first.flac"
+    soundfile.write(first, draw.integers(-2, 3, 30 * 16000).astype(np.int16), 16000)
+    data = first.read_bytes()
+    assert data[:4] == b"fLaC" and data[4] == 0  # another block follows the first
+    for number in range(count):
+        path = folder / f"{number}.flac"
+        application = bytes([2, 0, 0, 8]) + b"test" + number.to_bytes(4, "big")
+        path.write_bytes(data[:STREAMINFO] + application + data[STREAMINFO:])
+        yield path
+
+
+def measured(checkpoint: Path, folder: Path, files: list[Path]) -> dict[str, Any]:
+    """What flat_memory.py says of a run on these clips, one question each."""
+    folder.mkdir()
+    items = RUNS.asked_of(files, folder / "items.jsonl", questions=1)
+    program = [sys.executable, str(Path(__file__).with_name("flat_memory.py")), checkpoint, items, folder / "run"]
+    env = {**os.environ, "PYTHONPATH": str(TESTS), "HF_HUB_OFFLINE": "1"}
+    done = subprocess.run(list(map(str, program)), env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    said: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    assert said["answers"] == len(files)
+    return said
+
+
+def test_the_peak_of_5000_clips_is_that_of_500(tmp_path: Path, figure: Callable[..., None]) -> None:
+    checkpoint = TINY.speechlm(tmp_path / "speechlm")
+    files = list(clips(tmp_path, MOST))
+    few = measured(checkpoint, tmp_path / "few", files[:LEAST])
+    many = measured(checkpoint, tmp_path / "many", files)
+    above = [said["peak"] - said["loaded"] for said in (few, many)]
+    print(f"\n{few}\n{many}")
+    on = f"{above[1]:.0f} MiB for {MOST:,} clips of 30 s, {above[0]:.0f} MiB for {LEAST:,}; a tiny speechlm"
+    figure("4. memory above the loaded model, ten times the clips", above[1] / above[0], bound=1.1, unit="x", on=on)
+    assert FEW or above[1] <= 1.1 * above[0]
