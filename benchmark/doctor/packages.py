@@ -20,19 +20,19 @@ def findings() -> list[Finding]:
         about = importlib.metadata.metadata("cpbench")
     except importlib.metadata.PackageNotFoundError:
         mend = "pip install --editable . in the folder with pyproject.toml"
-        return [_python(None), Finding("packages", "cpbench", "broken", "runs, and is not installed", mend)]
+        return [_python(""), Finding("packages", "cpbench", "broken", "runs, and is not installed", mend)]
     core, extras = _required()
-    lines = [_python(about.get("Requires-Python")), _itself(about["Version"])]
+    lines = [_python(about.json.get("requires_python")), _itself(about["Version"])]
     lines += [_one(requirement) for requirement in core]
     return lines + [_extra(name, requirements) for name, requirements in extras.items()]
 
 
-def _python(needed: str | None) -> Finding:
+def _python(needed: object) -> Finding:
     from packaging.specifiers import SpecifierSet
 
     version, fits = platform.python_version(), True
     if needed:
-        fits = SpecifierSet(needed).contains(version, prereleases=True)
+        fits = SpecifierSet(str(needed)).contains(version, prereleases=True)
     says = f"{version} on {platform.system()} {platform.machine()}" + ("" if fits else f"; it should be {needed}")
     mend = None if fits else "make install PYTHON=python3.12, into a new environment"
     return Finding("python", "python", "ok" if fits else "broken", says, mend)

@@ -81,7 +81,6 @@ def parity(plan: Plan, watching: Watching | None = None) -> Parity:
         if (study := getattr(models[0], "study", None)) is not None:  # a null baseline
             study([item for _, items in loaded for item in items])
         asked.append(_asked(models.pop(0), requests, kept[name], f"{name}, {side.model}", watching))
-        study = None
         _let_go()
     items = {(item.task, item.id): item for _, items in loaded for item in items}
     return compared(asked, items, [task for task, _ in loaded], Line(plan.margin, plan.metric), condition)
