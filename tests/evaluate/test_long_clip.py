@@ -1,4 +1,4 @@
-"""One clip of ten minutes in the list: the run goes to its end, says how much was heard, and no other answer changes."""
+"""One clip of ten minutes in the list: the run goes to its end, says how much was heard; no other answer changes."""
 
 from __future__ import annotations
 
