@@ -36,7 +36,8 @@ __all__ = ["LocalModel", "Prompts", "conversation"]
 
 ENOUGH = 4  # questions with audio, long ones for more, before it is tried what can be saved: a trial costs as much
 AHEAD = {"cpu": 0, "gpu": 64}
-"""Turns that are decoded while a batch is answered. A CPU has no core to spare for it: there it only costs memory."""
+"""Turns that are decoded, and their features extracted, while a batch is answered. A CPU has no core to spare for it:
+there it only costs memory."""
 TRIED = 10.0  # seconds that clips are tried in, where an encoder states no window
 
 
@@ -141,11 +142,13 @@ class LocalModel:
         A batch too large for the memory is halved; a turn too large alone becomes a failed prediction.
         """
         self._reuse.forget()
+        self.prompts.sparing.made.clear()
         shortage: Shortage[tuple[Turn, Load], Prediction] = Shortage(
             lambda piece, error: piece[0].request.failed(f"out of memory, even alone: {error}"), self._release
         )
         ahead = AHEAD["cpu" if self._device == "cpu" else "gpu"]
-        work = ((turn, self._load_of(turn)) for turn in (prefetch(turns, ahead) if ahead else turns))
+        coming = prefetch(map(self._prepared, turns), ahead) if ahead else turns
+        work = ((turn, self._load_of(turn)) for turn in coming)
         yield from in_loads(
             work,
             lambda pieces: self._answered([turn for turn, _ in pieces]),
@@ -190,6 +193,12 @@ class LocalModel:
             return len(pieces) <= self.batch_size
         budget = self._reuse.budget or GUESSED["cpu" if self._device == "cpu" else "gpu"]
         return budget.fits([load for _, load in pieces], once=self._once)
+
+    def _prepared(self, turn: Turn) -> Turn:
+        """The turn, the features of its sounds on their way."""
+        if self._reuse.verdict is not None and self._reuse.verdict.ways.short:
+            self.prompts.sparing.ahead([heard.wave for heard in self._taken(turn).heard])
+        return turn
 
     def _together(self, one: tuple[Turn, Load], other: tuple[Turn, Load]) -> bool:
         """Whether these stay in one batch where they can: what a sound's questions share is worked out once a batch."""

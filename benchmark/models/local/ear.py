@@ -6,7 +6,7 @@ import contextlib
 import inspect
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import Any
 
@@ -103,45 +103,82 @@ class Saving:
     short: bool = False  # of the silence that pads a row to the whole window, one frame is worked out and repeated
 
 
-@dataclass(frozen=True)
+Place = tuple[int, tuple[int, ...], tuple[int, ...], str]
+
+
+@dataclass
 class Sparing:
-    """A feature extractor that is spared work; in all else it is the extractor."""
+    """A feature extractor that is spared work; in all else it is the extractor.
+
+    A wave is known by its place in memory: all that are asked for are alive.
+    """
 
     extractor: Any
-    saving: Saving
     window: int | None  # samples that a padded row spans; None: rows are not padded to a window
+    saving: Saving = field(default_factory=Saving)
+    asked: Mapping[str, Any] | None = None  # how the processor asked last, for what is extracted ahead of it
+    made: dict[Place, tuple[np.ndarray, Any]] = field(default_factory=dict)  # waves and rows, ahead of their batch
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.extractor, name)
 
     def __call__(self, waves: Any, *positional: Any, **named: Any) -> Any:
-        """What the extractor gives for these waves. A wave is known by its place in memory: all are alive here."""
-        if not isinstance(waves, list | tuple) or not all(isinstance(wave, np.ndarray) for wave in waves):
+        """What the extractor gives for these waves."""
+        if positional or not isinstance(waves, list | tuple) or not all(isinstance(wave, np.ndarray) for wave in waves):
             return self.extractor(waves, *positional, **named)
-        if not self.saving.once:
-            return self._extracted(waves, positional, named)
-        places = [(wave.__array_interface__["data"][0], wave.shape, wave.strides, wave.dtype.str) for wave in waves]
-        distinct = dict(zip(places, waves, strict=True))
-        order = {place: number for number, place in enumerate(distinct)}
-        made = self._extracted(list(distinct.values()), positional, named)
-        index = [order[place] for place in places]
+        names = list(map(_place, waves)) if self.saving.once else list(range(len(waves)))
+        distinct = dict(zip(names, waves, strict=True))
+        made = self._extracted(list(distinct.values()), named)
+        order = {name: number for number, name in enumerate(distinct)}
+        index = [order[name] for name in names]
         for name, value in made.items() if len(order) < len(waves) else ():
             if len(value) == len(order):
                 made[name] = [value[row] for row in index] if isinstance(value, list) else value[index]
         return made
 
-    def _extracted(self, waves: Sequence[np.ndarray], positional: tuple[Any, ...], named: Mapping[str, Any]) -> Any:
-        hop = getattr(self.extractor, "hop_length", None)
-        padded = named.get("padding") == "max_length" and not named.get("max_length") and not positional
-        if not (self.saving.short and padded and self.window and hop):
-            return self.extractor(waves, *positional, **named)
-        frames = -(-(max(map(len, waves)) + round(MARGIN * self.extractor.sampling_rate)) // hop)
-        if frames >= self.window // hop:
+    def ahead(self, waves: Sequence[np.ndarray]) -> None:
+        """Extract what a batch will ask for, in whatever thread this is."""
+        if self.asked is not None and self.saving.short:
+            for wave in waves:
+                if (place := _place(wave)) not in self.made:
+                    self.made[place] = wave, self._row(wave, self.asked)
+
+    def _extracted(self, waves: Sequence[np.ndarray], named: Mapping[str, Any]) -> Any:
+        if not (self.saving.short and self._pads(named)):
             return self.extractor(waves, **named)
-        made = self.extractor(waves, **{**named, "max_length": frames * hop})
+        self.asked = named
+        ready = [self.made.pop(_place(wave), None) for wave in waves]
+        rows = [self._row(wave, named) if had is None else had[1] for wave, had in zip(waves, ready, strict=True)]
+        return type(rows[0])({name: _joined([row[name] for row in rows]) for name in rows[0]})
+
+    def _pads(self, named: Mapping[str, Any]) -> bool:
+        """Whether an extractor that is asked so pads every row to the whole window."""
+        if not self.window or not getattr(self.extractor, "hop_length", None):
+            return False
+        default = inspect.signature(self.extractor.__call__).parameters.get("padding")
+        padding = named.get("padding", None if default is None else default.default)
+        return padding == "max_length" and named.get("max_length") in (None, self.window)
+
+    def _row(self, wave: np.ndarray, named: Mapping[str, Any]) -> Any:
+        """One wave's row of features, as long as the window, of which no more is extracted than the wave needs."""
+        hop, window = self.extractor.hop_length, self.window or 0
+        frames = -(-(len(wave) + round(MARGIN * self.extractor.sampling_rate)) // hop)
+        if frames >= window // hop:
+            return self.extractor([wave], **named)
+        made = self.extractor([wave], **{**named, "max_length": frames * hop})
         for name, value in made.items():
-            made[name] = _lengthened(value, frames, self.window // hop)
+            made[name] = _lengthened(value, frames, window // hop)
         return made
+
+
+def _place(wave: np.ndarray) -> Place:
+    return wave.__array_interface__["data"][0], wave.shape, wave.strides, wave.dtype.str
+
+
+def _joined(rows: Sequence[Any]) -> Any:
+    import torch
+
+    return torch.cat(list(rows)) if isinstance(rows[0], torch.Tensor) else np.concatenate(rows)
 
 
 def _lengthened(value: Any, frames: int, window: int) -> Any:
@@ -149,7 +186,7 @@ def _lengthened(value: Any, frames: int, window: int) -> Any:
     has no axis of frames."""
     import torch
 
-    tensor = torch.as_tensor(value)
+    tensor = torch.as_tensor(np.asarray(value) if isinstance(value, list) else value)
     axis = next((axis for axis in reversed(range(1, tensor.ndim)) if tensor.shape[axis] == frames), None)
     if axis is None:
         raise ValueError(f"no axis of {frames} frames: {tuple(tensor.shape)}")
@@ -162,16 +199,14 @@ def _lengthened(value: Any, frames: int, window: int) -> Any:
 
 
 @contextlib.contextmanager
-def sparing(processor: Any, ear: Ear, saving: Saving) -> Iterator[None]:
-    """A processor whose extractor is spared work."""
+def put_before(processor: Any, sparing: Sparing) -> Iterator[None]:
+    """Within it the processor's extractor is the one that is spared work."""
     name = "audio_processor" if hasattr(processor, "audio_processor") else "feature_extractor"
-    extractor = getattr(processor, name)
-    window = round(ear.chunk * ear.sampling_rate) if ear.chunk is not None and ear.padded else None
-    setattr(processor, name, Sparing(extractor, saving, window))
+    setattr(processor, name, sparing)
     try:
         yield
     finally:
-        setattr(processor, name, extractor)
+        setattr(processor, name, sparing.extractor)
 
 
 def frame_mask(inputs: Mapping[str, Any]) -> Any | None:

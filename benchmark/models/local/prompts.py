@@ -15,7 +15,7 @@ import numpy as np
 
 from cpbench.audio import windows
 from cpbench.errors import UserError
-from cpbench.models.local.ear import Ear, Saving, ear_of, sparing
+from cpbench.models.local.ear import Ear, Saving, Sparing, ear_of, put_before
 from cpbench.records import Heard, Turn
 
 SEVERAL = 8  # audio parts in one turn at most, where a model takes several: four minutes in windows of 30 s
@@ -52,6 +52,12 @@ class Prompts:
     @cached_property
     def ear(self) -> Ear:
         return ear_of(self.processor)
+
+    @cached_property
+    def sparing(self) -> Sparing:
+        """The extractor as it is asked where work is saved."""
+        padded = self.ear.chunk is not None and self.ear.padded
+        return Sparing(self.ear.extractor, round((self.ear.chunk or 0) * self.ear.sampling_rate) if padded else None)
 
     @cached_property
     def template(self) -> str:
@@ -119,7 +125,8 @@ class Prompts:
         said = answers if answers is not None else [None] * len(turns)
         asked = [conversation(turn.request.text, turn.heard, answer) for turn, answer in zip(turns, said, strict=True)]
         audio = any(turn.heard for turn in turns)
-        with sparing(self.processor, self.ear, saving) if audio and saving else contextlib.nullcontext():
+        self.sparing.saving = saving or Saving()
+        with put_before(self.processor, self.sparing) if audio and saving else contextlib.nullcontext():
             return self._encoded(asked, audio=audio, to_answer=answers is None)
 
     def answered(self, turn: Turn, answer: str) -> str:
