@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -24,6 +24,7 @@ from cpbench.leaderboard.tables import Table, parted, tables_of
 from cpbench.records import JudgeSheet, ModelCard, Results
 
 LOGS = "every_eval_ever"
+TOP = 10  # entries of a table that are named on the terminal
 _KINDS: Mapping[str, Literal["end_to_end", "cascade", "null"]] = {"cascade": "cascade", "null": "null"}
 
 
@@ -115,12 +116,15 @@ def sentences(built: Built) -> Iterator[str]:
     for table in built.tables:
         judge = "labels" if table.judge is None else f"{table.judge.name} ({table.card})"
         yield f"{table.dataset.task.name} by {table.metric.name}, {judge}: {len(table.rows)} entries"
-        yield from _top(table.rows)
+        yield from _top(table)
     yield from (f"! {one.entry}: {one.why}" for one in built.broken)
 
 
-def _top(rows: Sequence[Any]) -> Iterator[str]:
-    for row in rows[:10]:
+def _top(table: Table) -> Iterator[str]:
+    digits = 1 if table.metric.bounds[1] > 1 else 3
+    for row in table.rows[:TOP]:
         place = row.place
         rank = f"{place.best}-{place.worst}" if place is not None and place.best is not None else "–"
-        yield f"  {rank:>7}  {row.score.estimate.value:.3f}  {row.id}"
+        yield f"  {rank:>7}  {row.score.estimate.value:.{digits}f}  {row.id}"
+    if (more := len(table.rows) - TOP) > 0:
+        yield f"  and {more} more: index.html has all"

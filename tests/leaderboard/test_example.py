@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cpbench.leaderboard.board import open_board
-from cpbench.leaderboard.build import build
+from cpbench.leaderboard.build import build, sentences
 from cpbench.leaderboard.check import examine
 from cpbench.leaderboard.example.make import JUDGE, Commands, System, systems
 
@@ -35,6 +35,13 @@ def test_it_has_what_every_board_has(built):
         assert table["systems"] == len([row for row in table["rows"] if row["role"] == "system"]) >= 1
         demo = next(row for row in table["rows"] if row["name"] == "cpbench demo")
         assert [gain["condition"] for gain in demo["gains"]] == ["silence"]
+
+
+def test_the_terminal_names_the_first_ten_and_how_many_more_there_are(built):
+    said = list(sentences(built))
+    assert said[0] == "demo_cpqa by accuracy, labels: 12 entries"
+    assert said[11] == "  and 2 more: index.html has all"
+    assert [line.split()[1] for line in said if " cpbench-demo-" in line] == ["0.591", "0.861", "86.1"]
 
 
 def test_a_simulated_judge_is_called_so_everywhere(built):
