@@ -59,6 +59,7 @@ class ShardedTrainer(SpeechTrainer):
     def train(self, *arguments: Any, **options: Any) -> Any:
         said = super().train(*arguments, **options)
         self.together()
+        self.accelerator.free_memory()  # DeepSpeed's engine too, which would stay for the next stage
         return said
 
     def evaluate(self, *arguments: Any, **options: Any) -> dict[str, float]:
@@ -155,7 +156,7 @@ def sharding_words(config: TrainConfig, model: nn.Module) -> dict[str, Any]:
         "cpu_ram_efficient_loading": False,  # each rank has loaded the whole model
         "activation_checkpointing": config.gradient_checkpointing,
     }
-    return {"fsdp": True, "fsdp_config": {**settings, **own}, "activation_checkpointing": False, "use_cpu": False}
+    return {"fsdp": True, "fsdp_config": {**settings, **own}, "activation_checkpointing": False}
 
 
 def layers(model: nn.Module) -> list[str]:

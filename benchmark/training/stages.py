@@ -80,7 +80,8 @@ def run_stage(round: Round) -> Ended:
         try:
             trainer = _trainer(round, config)
             _train(trainer, round)
-            return _end(trainer, round)
+            ended = _end(trainer, round)
+            break
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -89,6 +90,10 @@ def run_stage(round: Round) -> Ended:
             error.__traceback__ = None  # its frames hold the memory
         trainer = None  # it holds the optimiser's memory
         _release()
+    if config.sharding is not None:  # the next stage's twin comes where this one's was
+        trainer = None
+        _release()
+    return ended
 
 
 def _trainer(round: Round, config: TrainConfig) -> SpeechTrainer:

@@ -60,11 +60,22 @@ def written(tmp_path: Path, clips: int = 8) -> Path:
 
 @pytest.fixture
 def config(corpus: Path, tmp_path: Path) -> TrainConfig:
-    small = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 64}
+    return small(corpus, tmp_path / "checkpoint")
+
+
+@pytest.fixture(scope="module")
+def shared(corpus_of: Callable[[Path, int], Path], tmp_path_factory: pytest.TempPathFactory) -> TrainConfig:
+    """As `config`, of a corpus that the tests of a module share."""
+    folder = tmp_path_factory.mktemp("shared")
+    return small(corpus_of(folder, 8), folder / "checkpoint")
+
+
+def small(corpus: Path, out: Path) -> TrainConfig:
+    sizes = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 64}
     return TrainConfig(
         data=(str(corpus),),
-        out=str(tmp_path / "checkpoint"),
-        sizes=Sizes(400, small, {**small, "tie_word_embeddings": True}, window_seconds=2.0, adapter_hidden_size=32),
+        out=str(out),
+        sizes=Sizes(400, sizes, {**sizes, "tie_word_embeddings": True}, window_seconds=2.0, adapter_hidden_size=32),
         stages=(
             Stage("all", epochs=15, learning_rate=5e-3, ctc_weight=0.1),
             Stage("adapter", epochs=1, learning_rate=1e-3, trainable="adapter"),

@@ -15,7 +15,9 @@ ADAPTER = Stage("adapter", 1, 1e-3, trainable="adapter")
 
 
 def trained(parts: Path, data: Path, folder: Path, sharding: Sharding | None, **settings: Any) -> None:
-    """`parts` holds an encoder and a language model. In FOLDER/WAY: stages, ended twice and gone on with; and lora."""
+    """`parts` holds an encoder and a language model. In FOLDER/WAY: `stages`; where the weights are split, ended
+    twice and gone on with, beside `whole`, which was not; and `lora`.
+    """
     way = folder / str(settings.pop("way", sharding or "ddp"))
     plain = TrainConfig(
         data=(str(data),),
@@ -30,10 +32,11 @@ def trained(parts: Path, data: Path, folder: Path, sharding: Sharding | None, **
         sharding=sharding,
         **settings,
     )
-    until(plain, 3)
-    until(plain, 2)
+    if sharding is not None:
+        train(dataclasses.replace(plain, out=str(way / "whole")))
+        until(plain, 3)
+        until(plain, 2)
     train(plain)
-    train(dataclasses.replace(plain, out=str(way / "whole")))
     asked = Evaluation((str(data.with_name("dev.jsonl")),), every=1, limit=2, keep="best", max_new_tokens=2)
     lora = dataclasses.replace(plain, stages=(ADAPTER,), lora=Lora(dropout=0.0), evaluation=asked)
     train(dataclasses.replace(lora, out=str(way / "lora"), cache="off", gradient_checkpointing=True))

@@ -51,7 +51,15 @@ def several(config: TrainConfig) -> TrainConfig:
         Stage("adapter", 1, 1e-3, trainable="adapter"),
     )
     return dataclasses.replace(
-        config, sizes=sizes, stages=stages, batch_size=2, accumulation=2, masked_frames=0.1, save_every=2, threads=1
+        config,
+        sizes=sizes,
+        stages=stages,
+        conditions={"audio": 1.0, "transcript": 1.0},
+        batch_size=2,
+        accumulation=2,
+        masked_frames=0.1,
+        save_every=2,
+        threads=1,
     )
 
 

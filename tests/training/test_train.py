@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import hashlib
 import json
+import warnings
 from pathlib import Path
 from typing import Any, Literal
 
@@ -57,34 +59,56 @@ def test_it_learns_and_its_checkpoint_answers(config: TrainConfig, corpus: Path)
         assert answered(folder, corpus.parent / f"{number}.wav", "How does the speaker sound?") == emotion
 
 
-def test_a_checkpoint_says_what_it_was_trained_on(config: TrainConfig, corpus: Path) -> None:
-    folder = train(_short(config))
-    said = json.loads((folder / "checkpoint.json").read_text(encoding="utf-8"))
-    clips = {hashlib.sha256((corpus.parent / f"{number}.wav").read_bytes()).hexdigest() for number in range(1, 8)}
+@pytest.fixture(scope="module")
+def short(shared: TrainConfig) -> Path:
+    """A training of a few steps, which several tests look at."""
+    return train(_short(shared))
+
+
+def test_a_checkpoint_says_what_it_was_trained_on(short: Path) -> None:
+    said = json.loads((short / "checkpoint.json").read_text(encoding="utf-8"))
+    clips = {hashlib.sha256((short.parent / f"{number}.wav").read_bytes()).hexdigest() for number in range(1, 8)}
     assert set(said["trained_on"]) == clips  # not the test clip
     assert said["condition"] == "audio"
     assert said["tag_source"] == "gold"
-    assert not any("head" in name for name in _weights(folder))  # the auxiliary head is not kept
+    assert not any("head" in name for name in _weights(short))  # the auxiliary head is not kept
 
 
-def test_the_same_seed_gives_the_same_weights(config: TrainConfig, tmp_path: Path) -> None:
-    short = _short(config)
-    first = _weights(train(short))
-    again = _weights(train(dataclasses.replace(short, out=str(tmp_path / "again"))))
-    other = _weights(train(dataclasses.replace(short, out=str(tmp_path / "other"), seed=1)))
+def test_the_same_seed_gives_the_same_weights(short: Path, config: TrainConfig, tmp_path: Path) -> None:
+    first = _weights(short)
+    again = _weights(train(_short(config)))
+    other = _weights(train(dataclasses.replace(_short(config), out=str(tmp_path / "other"), seed=1)))
     assert all(torch.equal(first[name], again[name]) for name in first)
     assert not all(torch.equal(first[name], other[name]) for name in first)
 
 
+def test_nothing_of_a_training_stays_in_memory(config: TrainConfig) -> None:
+    assert config.sizes is not None
+    large = {**config.sizes.text, "hidden_size": 256, "intermediate_size": 1024}
+    sizes = dataclasses.replace(config.sizes, text=large)
+    before = alive()
+    folder = train(dataclasses.replace(_short(config), sizes=sizes))
+    assert (folder / "model.safetensors").stat().st_size > 2e6  # with AdamW's, 12 MB of tensors
+    assert alive() - before < 200_000
+
+
+def alive() -> int:
+    """Bytes of all tensors that something holds."""
+    gc.collect()
+    with warnings.catch_warnings(action="ignore"):
+        storages = [
+            one.untyped_storage() for one in gc.get_objects() if type(one) in (torch.Tensor, torch.nn.Parameter)
+        ]
+    return sum({storage.data_ptr(): storage.nbytes() for storage in storages}.values())
+
+
 @pytest.mark.parametrize(("part", "prefix"), [("adapter", "adapter."), ("encoder", "audio_encoder.")])
 def test_only_what_a_stage_names_learns(
-    config: TrainConfig, tmp_path: Path, part: Literal["adapter", "encoder"], prefix: str
+    short: Path, config: TrainConfig, part: Literal["adapter", "encoder"], prefix: str
 ) -> None:
-    everything = _short(config)
-    before = _weights(train(everything))
+    everything, before = _short(config), _weights(short)
     own = Stage(part, epochs=1, learning_rate=1e-2, trainable=part, ctc_weight=1.0, voice_weight=1.0)
-    stages = (*everything.stages, own)
-    after = _weights(train(dataclasses.replace(everything, stages=stages, out=str(tmp_path / "after"))))
+    after = _weights(train(dataclasses.replace(everything, stages=(*everything.stages, own))))
     changed = {name for name in before if not torch.equal(before[name], after[name])}
     assert changed
     assert all(name.startswith(prefix) for name in changed)
