@@ -53,6 +53,7 @@ EXCEPTIONS: set[str] = {  # "path:function" or "path"
     "benchmark/notebook.py:run",  # the flags of `cpbench run`, each by name: what a notebook completes and shows
     "benchmark/speechlm/features.py:__call__",  # these two signatures are transformers' own: what is not named there
     "benchmark/speechlm/processor.py:__init__",  # is neither passed on nor saved by the library
+    "benchmark/training/attention.py:attend",  # as is this one: what every attention of the library takes
     "benchmark/speechlm/modeling.py:forward",  # and `generate` makes position_ids for a forward that names them
 }
 
