@@ -50,6 +50,13 @@ def test_with_two_grounds_or_an_unknown_pack_it_says_so(cpbench, pack):
     assert missing.returncode == 1 and "not a pack" in missing.stderr
 
 
+def test_without_a_ground_it_is_the_packaged_pack(cpbench):
+    done = cpbench("judge", "validate", "--judge", "simulated:oracle", "--out", "o", "--json")
+    report = json.loads(done.stdout)
+    assert (done.returncode, report["verdict"], report["pack"]["warnings"]) == (0, "PASS", [])
+    assert report["pack"]["systems"] >= 8 and report["pack"]["families"] >= 3
+
+
 def test_human_ratings_are_read_and_unknown_answers_refused(cpbench, pack, tmp_path):
     ids = [json.loads(line)["id"] for line in (pack / "items.jsonl").read_text().splitlines()]
     rows = [f"{each},s{at % 9},{who},{at % 6}" for at, each in enumerate(ids) for who in ("ada", "ben")]
