@@ -132,7 +132,7 @@ class Ledger(Generic[R]):
                 offset += len(line)
 
     def _open(self) -> int:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(self.path.parent)
         try:
             file = os.open(self._part, os.O_RDWR | os.O_CREAT, 0o644)
         except OSError as error:
@@ -180,8 +180,11 @@ def adapter(record: type[T]) -> TypeAdapter[T]:
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Replace a file in one step: readers see the old bytes or the new ones, never half of them."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Replace a file in one step: readers see the old bytes or the new ones, never half of them.
+
+    Raises UserError where it cannot be written.
+    """
+    make_folder(path.parent)
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with beside.open("wb") as file:
@@ -193,6 +196,14 @@ def write_whole(path: Path, data: bytes) -> None:
         with suppress(OSError):
             beside.unlink()
         raise _unwritable(path, error) from error
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder, and those above it. Raises UserError where that cannot be done."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritable(folder, error) from error
 
 
 def _whole(file: int) -> int:

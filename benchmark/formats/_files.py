@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from cpbench.errors import UserError
+from cpbench.flow.ledger import make_folder
 
 Located = tuple[str, Mapping[str, Any]]
 """An object and where it stands, for messages: "FILE, line 3", or "FILE, entry 3" of an array."""
@@ -39,7 +40,7 @@ def read_objects(path: Path) -> Iterator[Located]:
 
 def write_objects(rows: Iterable[Mapping[str, Any]], path: Path) -> int:
     """Write a JSONL file, whole or not at all; returns how many lines it has."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     draft, count = path.with_name(f".{path.name}.draft"), 0
     try:
         with draft.open("w", encoding="utf-8") as file:

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from cpbench.errors import UserError
-from cpbench.flow.ledger import adapter
+from cpbench.flow.ledger import adapter, make_folder
 from cpbench.records import Clip, Tag
 
 MADE_BY = "cpbench data annotate DATA --annotator gold --out clips.jsonl"
@@ -53,7 +53,7 @@ def read_clips(path: Path) -> Iterator[Clip]:
 
 def write_clips(clips: Iterable[Clip], path: Path) -> int:
     """Write clips in the form that `read_clips` takes, whole or not at all; returns how many."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     draft, folder, form, count = path.with_name(f".{path.name}.draft"), path.absolute().parent, adapter(Clip), 0
     try:
         with draft.open("wb") as file:

@@ -25,6 +25,7 @@ import pydantic
 
 from cpbench.audio import clip
 from cpbench.errors import UsageError, UserError
+from cpbench.flow.ledger import make_folder
 from cpbench.records import QTYPES, Clip, Item, QType, Tag
 
 Text: TypeAlias = Annotated[str, pydantic.StringConstraints(pattern=r"\S")]
@@ -119,7 +120,7 @@ def read(path: Path, *, task: str) -> Iterator[Item]:
 
 def write(items: Iterable[Item], path: Path) -> None:
     """Write items in the form that `read` takes, whole or not at all; audio by paths relative to the file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     draft = path.with_name(f".{path.name}.draft")
     try:
         with draft.open("w", encoding="utf-8") as file:

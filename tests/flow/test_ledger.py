@@ -9,8 +9,10 @@ import textwrap
 
 import pytest
 
+from cpbench import formats
 from cpbench.errors import UserError
 from cpbench.flow.ledger import Ledger, fill, merge, write_whole
+from cpbench.formats.clips import write_clips
 from cpbench.records import Prediction
 
 
@@ -168,6 +170,19 @@ def test_write_whole_replaces_in_one_step(tmp_path):
     write_whole(path, b"one")
     write_whole(path, b"two")
     assert path.read_bytes() == b"two" and [p.name for p in path.parent.iterdir()] == ["x.json"]
+
+
+def test_what_lies_in_no_folder_is_refused_in_one_message(tmp_path):
+    (tmp_path / "file").write_text("")
+    for work in (
+        lambda: write_whole(tmp_path / "file" / "x.json", b"one"),
+        lambda: Ledger(tmp_path / "file" / "deep" / "p.jsonl", Prediction).__enter__().append(answer("1")),
+        lambda: formats.write("items", [], tmp_path / "file" / "items.jsonl"),
+        lambda: formats.write("swift", [], tmp_path / "file" / "a.jsonl"),
+        lambda: write_clips([], tmp_path / "file" / "clips.jsonl"),
+    ):
+        with pytest.raises(UserError, match=r"file.* cannot be written: "):
+            work()
 
 
 def test_reading_holds_one_record_at_a_time(tmp_path):
