@@ -217,7 +217,11 @@ def _check_same(first: Run, other: Run) -> None:
     theirs, ours = ({task.name: task.fingerprint for task in run.tasks} for run in (other, first))
     if theirs != ours:
         changed = sorted(name for name in {*theirs, *ours} if theirs.get(name) != ours.get(name))
-        raise UserError(f"{other.folder} is a run of other data than {first.folder}:", value=", ".join(changed))
+        raise UserError(
+            f"{other.folder} is a run of other data than {first.folder}:",
+            value=", ".join(changed),
+            mend="runs of the same tasks, one pack for each data set",
+        )
     words = {(item.task, item.id): (item_line(item), item.prompt) for item in first.items}
     for item in other.items:
         if words.get((item.task, item.id)) != (item_line(item), item.prompt):
