@@ -79,7 +79,9 @@ def judged(system: str, given: dict[str, Any]) -> tuple[str, bool]:
         (quoted(answer) != quoted(reference) and "words" in rules, "The words are others.", False),
     )
     found = next((verdict for verdict in verdicts if verdict[0]), None)
-    return ("What the reference names is named.", True) if found is None else found[1:]
+    if found is not None:
+        return found[1:]
+    return ("What the reference names is named." if wanted & named else "Both are unpleasant, so they agree."), True
 
 
 def says(sign: str, text: str) -> bool:
