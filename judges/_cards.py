@@ -28,11 +28,13 @@ class Card:
     types: tuple[str, ...]  # the question types that it covers
     languages: tuple[str, ...]
     simulated: bool = False
+    synthetic: bool = False  # whether it was measured on answers about synthetic speech
 
     @property
     def line(self) -> str:
         """ "PASS: DE, DG; en": the verdict and what it covers; all else is not validated."""
         said = f"{self.verdict}: {', '.join(self.types) or 'no type'}; {', '.join(self.languages) or 'no language'}"
+        said = f"{said} (on synthetic speech)" if self.synthetic else said
         return f"simulated, {said}" if self.simulated else said
 
     def covers(self, type: str | None, language: str | None) -> bool:

@@ -150,6 +150,7 @@ def _pack_facts(hearing: Hearing, table: Table) -> schema.PackFacts:
         "answers": len(table),
         "systems": len(pack.counted),
         "families": len({system.family for system in pack.counted}),
+        "synthetic": any(task.synthetic for task in pack.tasks),
         "warnings": pack.warnings(items),
         "thresholds": adapter(type(pack.thresholds)).dump_python(pack.thresholds, mode="json"),
     }

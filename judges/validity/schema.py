@@ -245,6 +245,7 @@ class PackFacts(TypedDict):
     answers: int
     systems: int  # counted
     families: int  # counted
+    synthetic: bool  # whether the speech, or some of it, is
     warnings: list[str]
     thresholds: dict[str, Any]
 

@@ -115,7 +115,12 @@ def _carded(found: schema.Validity, room: Room) -> str:
     """Write the judge's card, into --out and where reports look for it; the line that it says."""
     about, scope = found["judge"], found["covers"]
     card = Card(
-        about["judge_id"], found["verdict"], tuple(scope["types"]), tuple(scope["languages"]), about["simulated"]
+        about["judge_id"],
+        found["verdict"],
+        tuple(scope["types"]),
+        tuple(scope["languages"]),
+        simulated=about["simulated"],
+        synthetic=found["pack"]["synthetic"],
     )
     for folder in dict.fromkeys((room.out / "cards", *room.cards)):
         write_card(card, folder)

@@ -33,6 +33,11 @@ def test_a_simulated_judges_card_says_so():
     assert Card(JUDGE, "FAIL", ("DE",), ("en",), simulated=True).line == "simulated, FAIL: DE; en"
 
 
+def test_a_card_that_synthetic_speech_earned_says_so():
+    card = Card(JUDGE, "PASS", ("DE",), ("en",), synthetic=True)
+    assert card.line == "PASS: DE; en (on synthetic speech)"
+
+
 def test_a_file_that_is_no_card_is_one_message(tmp_path):
     (tmp_path / f"{JUDGE}.json").write_text('{"judge_id": 3}')
     with pytest.raises(UserError, match="no validity card"):

@@ -80,6 +80,7 @@ def test_the_oracle_passes_and_is_certified_for_direct_questions_only(judged):
     assert found["verdict"] == "PASS" and bad(found) == {}
     assert found["covers"]["types"] == ["DE", "DG", "DS"] and found["covers"]["languages"] == ["en"]
     assert "synthetic speech: never comparable with the paper" in found["notes"]
+    assert found["judge"]["card"] == "simulated, PASS: DE, DG, DS; en (on synthetic speech)"
 
 
 def test_the_noisy_judge_fails_and_is_measured_within_its_intervals(judged):
