@@ -16,6 +16,7 @@ from cpbench.formats.qtypes import types_from
 from cpbench.records import Generation, Item, Rights, Task
 from cpbench.tasks import catalog, docs, foreign
 
+TRAINED_ON = ("line", "chat_blocks", "llamafactory", "swift", "nemo")
 OWN = Rights("the user's own", audio_in_report=True, text_in_report=True, third_party_api=True)
 Loaded = tuple[Task, list[Item]]
 
@@ -25,9 +26,10 @@ def load_tasks(
 ) -> list[Loaded]:
     """The tasks of these names, each with its items in their order.
 
-    A name is a task or a group of ours, the path of an `items.jsonl` or of an lm-eval YAML, or an lm-eval task with
-    audio and `generate_until`. `limit`: at most so many items a task, by type (see `limited`); the fingerprint is of
-    all of them. Raises UsageError for an unknown name, and UserError where data are missing or a task cannot be run.
+    A name is a task or a group of ours, the path of an `items.jsonl`, of a training file or of an lm-eval YAML, or an
+    lm-eval task with audio and `generate_until`. `limit`: at most so many items a task, by type (see `limited`); the
+    fingerprint is of all of them. Raises UsageError for an unknown name, and UserError where data are missing or a task
+    cannot be run.
     """
     if not names:
         raise UsageError("no task named", allowed=sorted(catalog.names()))
@@ -90,7 +92,7 @@ def _of_card(card: catalog.Card, data_dirs: Mapping[str, str]) -> Loaded:
 
 
 def _of_file(path: Path, name: str) -> Loaded:
-    items = _test_items(path, list(formats.read("items", path, task=name)))
+    items = _test_items(path, list(formats.read(_format(path), path, task=name)))
     task = Task(
         name,
         "1",
@@ -101,6 +103,15 @@ def _of_file(path: Path, name: str) -> Loaded:
         types_from=types_from(items),
     )
     return _finished(task, items)
+
+
+def _format(path: Path) -> str:
+    """A file that models are trained on is asked as it is; any other is an items.jsonl, or should be."""
+    try:
+        found = formats.sniff(path)
+    except UserError:
+        return "items"
+    return found if found in TRAINED_ON else "items"
 
 
 def _test_items(path: Path, items: list[Item]) -> list[Item]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cpbench.errors import UsageError, UserError
+from cpbench.formats import read, write
 from cpbench.records import Item, QType
 from cpbench.tasks import limited, list_tasks, load_tasks
 
@@ -65,6 +67,9 @@ def test_a_limit_below_one_is_refused() -> None:
         limited(items_of({"C": 3}), 0)
 
 
+SPLITS = ("train", "test", "test")
+
+
 def write_items(speak: Any, path: Path, **more: Any) -> Path:
     speak(path.relative_to(path.parents[1]).parent / "a.wav")
     lines = [
@@ -88,6 +93,25 @@ def test_files_of_one_stem_and_of_a_task_s_name_are_named_by_their_folders(speak
     names = [task.name for task, _ in load_tasks([str(path) for path in paths])]
     assert names == ["a_items", "b_c_items", "a_cpqa"]
     assert [task.name for task, _ in load_tasks([str(path) for path in paths[::-1]])] == names[::-1]
+
+
+def test_a_file_that_models_are_trained_on_is_asked_as_it_is(speak: Any, tmp_path: Path) -> None:
+    path = write_items(speak, tmp_path / "a" / "items.jsonl")
+    items = [replace(item, split=split) for item, split in zip(read("items", path, task="a"), SPLITS, strict=True)]
+    for layout, asked in (("line", 2), ("swift", 3), ("nemo", 3)):  # the others know no splits
+        write(layout, items, made := tmp_path / "a" / f"{layout}.jsonl")
+        ((task, found),) = load_tasks([str(made)])
+        assert (task.name, len(found)) == (layout, asked)
+        assert {(item.question, item.references, item.clips[0].sha256) for item in found} == {
+            ("Who?", ("Ann.",), items[0].clips[0].sha256)
+        }
+
+
+def test_what_is_wrong_with_an_items_jsonl_is_said_of_an_items_jsonl(tmp_path: Path) -> None:
+    path = tmp_path / "mine.jsonl"
+    path.write_text('{"audio": "a.wav", "question": "Who?", "references": ["Ann."]}')
+    with pytest.raises(UserError, match=r"line 1: the key 'id' is missing"):
+        load_tasks([str(path)])
 
 
 def test_of_a_file_with_several_splits_the_test_split_is_asked(speak: Any, tmp_path: Path) -> None:
