@@ -261,15 +261,18 @@ def _environment(config: TrainConfig) -> Iterator[None]:
     words = {"FSDP_CPU_RAM_EFFICIENT_LOADING": "false"} if config.sharding == "fsdp" else {}
     if config.sharding == "deepspeed":
         words = {"ACCELERATE_USE_DEEPSPEED": "true"}
-    before = {name: os.environ.get(name) for name in words}
+    before = _accelerates()
     os.environ.update(words)
     try:
         yield
-    finally:
-        for name, value in before.items():
-            os.environ.pop(name, None)
-            if value is not None:
-                os.environ[name] = value
+    finally:  # accelerate leaves words there of its own, which would hold for the next training too
+        for name in _accelerates():
+            del os.environ[name]
+        os.environ.update(before)
+
+
+def _accelerates() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name.startswith(("ACCELERATE_", "FSDP_"))}
 
 
 class _Connected(Ranks):

@@ -193,6 +193,8 @@ class SpeechTrainer(Trainer):  # type: ignore[misc]
             ),
         }
         torch.save(place, Path(output_dir) / f"{self.args.process_index}-{PLACE}")
+        if self.args.world_size > 1:
+            torch.distributed.barrier()  # the first rank writes next that the checkpoint is whole
 
 
 def fitted(model: nn.Module, inputs: dict[str, Any]) -> dict[str, Any]:

@@ -36,7 +36,6 @@ masked_frames: 0.1
 save_every: 2
 threads: 1
 """
-STEPS = 4 + 8  # two an epoch: seven clips are four batches
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,7 +88,7 @@ def test_killed_at_any_step_it_goes_on_to_the_same_bytes(typed: Typed, corpus: P
     processes = multiprocessing.get_context("forkserver")
     processes.set_forkserver_preload(["cpbench.training.train", "cpbench.training.stages", "cpbench.training.fresh"])
     script = str(Path(__file__).with_name("killed.py"))
-    for at in (1, 3, 4, "training all", 5, 2):  # from where the one before left it: the last checkpoint
+    for at in (1, 3, "training all", 5):  # from where the one before left it: the last checkpoint
         given = {"GIVEN": arguments(corpus, "killed"), "AT": at}
         process = processes.Process(target=runpy.run_path, args=(script, given))
         process.start()
@@ -149,10 +148,11 @@ def test_logs_go_where_report_to_says_and_nowhere_by_default(
     monkeypatch.setattr(socket.socket, "connect", lambda self, address: asked.append(address))
     monkeypatch.setattr(socket, "getaddrinfo", lambda *address, **rest: asked.append(address))
     Log.lines.clear()
-    assert typed("--set", "trainer.logging_steps=1").code == 0
+    flags = ("--set", "trainer.logging_steps=1", "--set", "stages.0.epochs=1", "--set", "stages.1.epochs=1")
+    assert typed(*flags).code == 0
     assert (asked, Log.lines) == ([], [])
-    assert typed("--set", "trainer.logging_steps=1", "--set", "report_to=[tensorboard]", out="logged").code == 0
-    assert sum("loss" in line for line in Log.lines) == STEPS
+    assert typed(*flags, "--set", "report_to=[tensorboard]", out="logged").code == 0
+    assert sum("loss" in line for line in Log.lines) == 2 + 2  # seven clips are four batches, and two steps
     assert weights(corpus, "logged") == weights(corpus, "out")
     for name, says in (("tensorbord", "did you mean 'tensorboard'"), ("wandb", "pip install wandb")):
         done = typed("--set", f"report_to=[{name}]", out="no")
@@ -162,7 +162,8 @@ def test_logs_go_where_report_to_says_and_nowhere_by_default(
 def test_memory_runs_out_and_nothing_is_lost(typed: Typed, corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from cpbench.speechlm import SpeechLMForConditionalGeneration as Model
 
-    assert typed("--set", "batch_size=1", out="whole").code == 0
+    flags = ("--set", "batch_size=1", "--set", "stages.0.epochs=1", "--set", "stages.1.epochs=2")
+    assert typed(*flags, out="whole").code == 0
     forward, calls = Model.forward, 0
 
     def short(self: Any, *inputs: Any, **named: Any) -> Any:
@@ -176,13 +177,13 @@ def test_memory_runs_out_and_nothing_is_lost(typed: Typed, corpus: Path, monkeyp
 
     with monkeypatch.context() as patched:
         patched.setattr(Model, "forward", short)
-        done = typed("--set", "batch_size=1")
+        done = typed(*flags)
     assert done.code == 1
     assert "memory runs out with a batch of one: [enforce fail] DefaultCPUAllocator" in done.err
     assert "--set gradient_checkpointing=true" in done.err
     assert "Traceback" not in done.err
     assert list((corpus.parent / "out" / "work").glob("2-all/checkpoint-4"))  # of four whole steps and a half
-    again = typed("--set", "batch_size=1")
+    again = typed(*flags)
     assert (again.code, weights(corpus, "out") == weights(corpus, "whole")) == (0, True), again.err
 
 
@@ -233,11 +234,12 @@ def test_clips_without_tags_are_left_out_and_said(typed: Typed, corpus: Path) ->
 
 
 def test_a_second_training_in_the_same_folder_is_refused(typed: Typed, corpus: Path) -> None:
-    assert typed().code == 0
+    short = ("--set", "stages.0.epochs=1", "--set", "stages.1.epochs=1")
+    assert typed(*short).code == 0
     before = weights(corpus, "out")
-    done = typed("--seed", 7)
+    done = typed(*short, "--seed", 7)
     assert (done.code, "holds another training: its seed was 0, and is now 7" in done.err) == (1, True)
     assert "--overwrite" in done.err
     assert weights(corpus, "out") == before
-    assert typed("--seed", 7, "--overwrite").code == 0
+    assert typed(*short, "--seed", 7, "--overwrite").code == 0
     assert weights(corpus, "out") != before

@@ -200,4 +200,4 @@ def test_out_of_memory_the_batch_is_split_and_the_step_stays(
 
     monkeypatch.setattr(SpeechTrainer, "compute_loss", never)
     with pytest.raises(UserError, match="memory runs out with a batch of one"):
-        train(dataclasses.replace(one, out=str(tmp_path / "never")), watch)
+        train(dataclasses.replace(one, out=str(tmp_path / "never"), batch_size=2), watch)
