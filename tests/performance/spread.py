@@ -1,5 +1,5 @@
 """How often a judge's spread of specificity between systems passes: `python tests/performance/spread.py [PACKS]`. The
-table of docs/judge-validate.md is its output for 1,000 packs a cell.
+table of docs/judge-validate.md is its output for 400 packs a cell.
 
 Systems' true specificities are of a beta distribution of a mean and an SD. A pack is as many wrong answers of each
 system, of items of 40 recordings that all systems share, and the spread is that of `judge validate`.
