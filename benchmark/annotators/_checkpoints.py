@@ -10,8 +10,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from cpbench.errors import UserError
 from cpbench.flow.device import best_device, best_dtype
+from cpbench.flow.refusals import refusal
 
 UNUSED = ("masked_spec_embed",)  # weights that only training uses, and checkpoints leave out
 
@@ -80,8 +80,7 @@ class Checkpoint:
                 self.path, revision=self.revision, trust_remote_code=self.trust_remote_code, **options
             )
         except (OSError, ValueError) as error:  # what transformers raises for what is not there, or is none of its own
-            reason = str(error).strip().split("\n")[0]
-            raise UserError(f"this checkpoint cannot be loaded ({reason}):", value=self.path) from None
+            raise refusal(self.path, error) from error
 
 
 @contextmanager

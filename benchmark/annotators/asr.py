@@ -11,6 +11,7 @@ from typing import Any, Literal
 from cpbench.audio import windows
 from cpbench.errors import UserError
 from cpbench.flow.device import best_device, best_dtype
+from cpbench.flow.refusals import refusal
 from cpbench.records import Annotation, Heard, Word
 
 RESERVED = 8  # decoder positions for the tokens that a Whisper prompt begins with
@@ -153,5 +154,4 @@ class Asr:
                 self.path, revision=self.revision, trust_remote_code=self.trust_remote_code, **options
             )
         except (OSError, ValueError) as error:  # what transformers raises for what is not there, or is none of its own
-            reason = str(error).strip().split("\n")[0]
-            raise UserError(f"speech recognition cannot load this checkpoint ({reason}):", value=self.path) from None
+            raise refusal(self.path, error) from error

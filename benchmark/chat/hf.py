@@ -16,6 +16,7 @@ from cpbench.chat import ChatRequest, Message, Reply
 from cpbench.errors import UserError
 from cpbench.flow.batching import Shortage, in_batches
 from cpbench.flow.device import best_device, best_dtype
+from cpbench.flow.refusals import refusal
 from cpbench.records import Call
 
 
@@ -242,8 +243,7 @@ class LocalChat:
                 self.name, revision=self.revision, trust_remote_code=self.trust_remote_code, **options
             )
         except (OSError, ValueError) as error:  # what transformers raises for what is not there, or is none of its own
-            reason = str(error).strip().split("\n")[0]
-            raise UserError(f"this text LLM cannot be loaded ({reason}):", value=self.name) from None
+            raise refusal(self.name, error) from error
 
 
 def _ends(eos: int | list[int] | None) -> list[int]:

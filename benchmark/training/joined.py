@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cpbench.errors import UserError
-from cpbench.models.local.refusals import refusal
+from cpbench.flow.refusals import refusal
 from cpbench.training.config import TrainConfig
 from cpbench.training.rows import end_of_turn
 

@@ -12,7 +12,8 @@ from typing import Any
 
 from cpbench.errors import UsageError, UserError
 from cpbench.fingerprint import digest
-from cpbench.models.local.refusals import refusal, refused_processor
+from cpbench.flow.refusals import refusal
+from cpbench.models.local.refusals import refused_processor
 
 PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 
