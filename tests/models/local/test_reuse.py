@@ -162,6 +162,22 @@ def test_a_prefix_is_read_once_a_sound(checkpoints: dict[str, Path], asked: Call
     assert sum(read) - generated < 0.6 * tokens
 
 
+def test_a_sound_s_questions_stay_in_one_batch(checkpoints: dict[str, Path], ask: Ask) -> None:
+    """Three questions each do not fill batches of 32: none is begun whose prefix would have to be read again."""
+    turns = []
+    for number in range(12):
+        base = ask(number, 0.5, max_new_tokens=1)
+        for place, text in enumerate(QUESTIONS):
+            request = dataclasses.replace(base.request, item_id=f"i{number}-{place}", text=text)
+            turns.append(Turn(request, base.heard))
+    model = LocalModel(str(checkpoints["qwen2_audio"]))
+    list(model.answer(turns[:6]))  # the ways are tried here
+    before = dict(model.account())
+    list(model.answer(turns))
+    after = model.account()
+    assert after["batches"] - before["batches"] == 2 and after["prefixes"] - before["prefixes"] == 12
+
+
 def test_penalties_stops_and_ends_hold_beside_a_shared_prefix(
     checkpoints: dict[str, Path], asked: Callable[..., list[Turn]], tmp_path: Path
 ) -> None:
