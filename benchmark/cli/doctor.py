@@ -107,14 +107,11 @@ def _compare(models: tuple[str, str], flags: dict[str, Any], *, as_json: bool) -
     from cpbench.flow.stopping import stop_on_signals
     from cpbench.flow.watch import Watching
 
-    sides = tuple(
-        Side(model, pairs(flags[name], flag))
-        for model, name, flag in zip(models, ("a_options", "b_options"), ("-A", "-B"), strict=True)
-    )
+    a, b = Side(models[0], pairs(flags["a_options"], "-A")), Side(models[1], pairs(flags["b_options"], "-B"))
     tasks = tuple(dict.fromkeys(name.strip() for name in (flags["tasks"] or "demo").split(",") if name.strip()))
     chosen = {key: flags[key] for key in ("limit", "condition", "margin", "metric", "seed") if flags[key] is not None}
     dirs = pairs(flags["data_dirs"], "--data-dir", bare=True)
-    plan = Plan(*sides, tasks=tasks, data_dirs=dirs, out=flags["out"], third_party_ok=flags["third_party_ok"], **chosen)
+    plan = Plan(a, b, tasks=tasks, data_dirs=dirs, out=flags["out"], third_party_ok=flags["third_party_ok"], **chosen)
     with Bar() as bar, stop_on_signals() as stop:
         found = parity(plan, Watching(bar, stop.is_set))
     show_parity(found, shown=3 if flags["show"] is None else flags["show"], as_json=as_json)
