@@ -314,7 +314,7 @@ def _ask(
     """Ask what is not answered yet, yield each answer once it is on disk, and note the time that it took."""
     if (study := getattr(model, "study", None)) is not None:
         study(run.items)
-    watch, asked = watching.watch, {request.key: request for request in requests}
+    watch, asked = watching.watch, {request.key: request for request in requests} if watching.show else {}
     done = sum(request.key in run.predictions for request in requests)
     watch.stage("answering", total=len(requests), done=done)
     start, answered = time.monotonic(), 0

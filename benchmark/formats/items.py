@@ -18,6 +18,7 @@ import json
 import os
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
@@ -100,22 +101,13 @@ def read(path: Path, *, task: str) -> Iterator[Item]:
     A clip that is asked about several times is hashed once; one that cannot be read is kept (decoding will say why).
     Raises UserError with file and line for what is missing, doubled or unknown.
     """
-    lines = list(_lines(path))
-    if not lines:
-        raise UserError("no items in", value=str(path), mend=f"a line such as {EXAMPLE}")
-    _check_unique(path, lines)
-    options = _options(lines)
-    for number, line in lines:
-        _check_label(_where(path, number), line, options[line.type])
-    sounds = {audio: path.parent / Path(audio).expanduser() for _, line in lines for audio in line.audio}
-    if not any(sound.is_file() for sound in sounds.values()):
-        first = next(iter(sounds.values()))
-        raise UserError(
-            f"{path}: none of its {len(sounds)} audio files is there, the first being",
-            value=str(first),
-            mend="paths relative to the folder of the items file",
-        )
-    return _items(lines, task, sounds, options)
+    whole = _Whole(path)
+    for number, line in _lines(
+        path
+    ):  # read again afterwards: lines take more memory than items, and a set may be large
+        whole.see(number, line)
+    whole.check()
+    return _items((line for _, line in _lines(path)), task, whole)
 
 
 def write(items: Iterable[Item], path: Path) -> None:
@@ -149,14 +141,14 @@ def _where(path: Path, number: int) -> str:
 
 def _lines(path: Path) -> Iterator[tuple[int, Line]]:
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        with path.open(encoding="utf-8-sig") as file:  # only line ends end a line: U+2028 may stand in a text
+            for number, text in enumerate(file, 1):
+                if text.strip():
+                    yield number, _parse(_where(path, number), text)
     except FileNotFoundError:
         raise UserError("no such file", value=str(path)) from None
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"cannot be read as UTF-8 text ({error}):", value=str(path)) from None
-    for number, line in enumerate(text.split("\n"), 1):  # not splitlines: U+2028 may stand in a text
-        if line.strip():
-            yield number, _parse(_where(path, number), line)
 
 
 def _parse(where: str, text: str) -> Line:
@@ -209,59 +201,93 @@ def _explain(where: str, error: pydantic.ValidationError) -> UserError:
     return UserError(f"{where}: {key!r}: {fault['msg']}, not", value=fault["input"])
 
 
-def _check_unique(path: Path, lines: Sequence[tuple[int, Line]]) -> None:
-    seen: dict[str, int] = {}
-    for number, line in lines:
-        if line.id in seen:
-            raise UserError(f"{_where(path, number)}: the id was already on line {seen[line.id]}:", value=line.id)
-        seen[line.id] = number
+class _Whole:
+    """What has to be known of all lines before any of them is an item."""
 
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.sounds: dict[str, Path] = {}
+        self._numbers: dict[str, int] = {}  # id -> line
+        self._labels: dict[QType | None, set[str]] = {}
+        self._lures: list[tuple[int, QType | None, str]] = []  # of lines without options: line, type, lure
+        self._said: dict[str, set[tuple[str, ...]]] = {}  # words -> the recordings that say them
 
-def _options(lines: Sequence[tuple[int, Line]]) -> dict[QType | None, tuple[str, ...]]:
-    """The labels of each type in the whole file: what a label is one of where the line does not say."""
-    named: dict[QType | None, set[str]] = {}
-    for _, line in lines:
-        named.setdefault(line.type, set()).update(
-            name for name in (line.label, line.lure) if name is not None and line.label is not None
-        )
-    return {kind: tuple(sorted(labels)) for kind, labels in named.items()}
+    def see(self, number: int, line: Line) -> None:
+        """Raises UserError for what is wrong with the line itself, or with it beside those before."""
+        if line.id in self._numbers:
+            where = _where(self.path, number)
+            raise UserError(f"{where}: the id was already on line {self._numbers[line.id]}:", value=line.id)
+        self._numbers[line.id] = number
+        named = self._labels.setdefault(line.type, set())
+        if line.label is not None:
+            named.update(name for name in (line.label, line.lure) if name is not None)
+        self._check_label(number, line)
+        self.sounds.update((audio, self.path.parent / Path(audio).expanduser()) for audio in line.audio)
+        if (words := _words(line)) is not None:
+            own = zip(line.recording, line.speaker, line.audio, strict=True)
+            self._said.setdefault(words, set()).add(tuple(a or b or c for a, b, c in own))
 
+    def check(self) -> None:
+        """Raises UserError for what only the whole file shows."""
+        if not self._numbers:
+            raise UserError("no items in", value=str(self.path), mend=f"a line such as {EXAMPLE}")
+        for number, kind, lure in self._lures:
+            self._among(number, "lure", lure, self.options[kind])
+        if not any(sound.is_file() for sound in self.sounds.values()):
+            raise UserError(
+                f"{self.path}: none of its {len(self.sounds)} audio files is there, the first being",
+                value=str(next(iter(self.sounds.values()))),
+                mend="paths relative to the folder of the items file",
+            )
 
-def _check_label(where: str, line: Line, labels: Sequence[str]) -> None:
-    allowed = line.options or labels
-    if len(set(line.options)) != len(line.options):
-        raise UserError(f"{where}: an option stands twice:", value=line.options)
-    for key, name in (("label", line.label), ("lure", line.lure)):
-        if name is not None and name not in allowed:
+    @cached_property
+    def options(self) -> dict[QType | None, tuple[str, ...]]:
+        """The labels of each type in the whole file: what a label is one of where the line does not say."""
+        return {kind: tuple(sorted(labels)) for kind, labels in self._labels.items()}
+
+    @cached_property
+    def shared(self) -> set[str]:
+        """The words that more than one recording of the file says."""
+        return {words for words, recordings in self._said.items() if len(recordings) > 1}
+
+    def _check_label(self, number: int, line: Line) -> None:
+        if len(set(line.options)) != len(line.options):
+            raise UserError(f"{_where(self.path, number)}: an option stands twice:", value=line.options)
+        if not line.options:  # a label is then one of its type's; a lure may be one that a later line names
+            self._lures += [(number, line.type, line.lure)] if line.lure is not None else []
+            return
+        for key, name in (("label", line.label), ("lure", line.lure)):
+            if name is not None:
+                self._among(number, key, name, line.options)
+
+    def _among(self, number: int, key: str, name: str, allowed: Sequence[str]) -> None:
+        if name not in allowed:
+            where = _where(self.path, number)
             raise UsageError(f"{where}: the {key} is not one of the options:", value=name, allowed=allowed)
 
 
-def _items(
-    lines: Sequence[tuple[int, Line]],
-    task: str,
-    sounds: dict[str, Path],
-    options: dict[QType | None, tuple[str, ...]],
-) -> Iterator[Item]:
-    shared = _shared_words(line for _, line in lines)
+def _items(lines: Iterable[Line], task: str, whole: _Whole) -> Iterator[Item]:
     hashed: dict[str, Clip] = {}
-    for _, line in lines:
+    again: dict[Any, Any] = {}  # what many items say alike is held once
+    for line in lines:
         for audio in line.audio:
             if audio not in hashed:
-                hashed[audio] = clip(sounds[audio])
+                hashed[audio] = clip(whole.sounds[audio])
         words = line.words or _words(line)
+        options = tuple(line.options) or (whole.options[line.type] if line.label is not None else ())
         yield Item(
             line.id,
             task,
             tuple(_clip(hashed[audio], line, index) for index, audio in enumerate(line.audio)),
-            line.question,
+            again.setdefault(line.question, line.question),
             tuple(line.references),
-            prompt=line.prompt,
+            prompt=again.setdefault(line.prompt, line.prompt),
             language=line.language,
             type=line.type,
             label=line.label,
-            options=tuple(line.options) or (options[line.type] if line.label is not None else ()),
+            options=again.setdefault(options, options),
             lure=line.lure,
-            words=words if line.words or words in shared else None,
+            words=words if line.words or words in whole.shared else None,
             split=line.split,
             origin=line.origin,
         )
@@ -303,16 +329,6 @@ def _words(line: Line) -> str | None:
     """The words of all clips of a line; None where one is unknown."""
     keys = [words_key(transcript or "") for transcript in line.transcript]
     return "+".join(keys) if all(keys) else None
-
-
-def _shared_words(lines: Iterable[Line]) -> set[str]:
-    """The words that more than one recording of the file says."""
-    said: dict[str, set[tuple[str, ...]]] = {}
-    for line in lines:
-        if (words := _words(line)) is not None:
-            own = zip(line.recording, line.speaker, line.audio, strict=True)
-            said.setdefault(words, set()).add(tuple(a or b or c for a, b, c in own))
-    return {words for words, recordings in said.items() if len(recordings) > 1}
 
 
 def _line_of(item: Item, folder: Path) -> dict[str, Any]:
