@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 
 from cpbench.engine.hearing import check_hearing
-from cpbench.engine.turns import Group, decode, in_order, turns
+from cpbench.engine.turns import Group, answered, decode, in_order, turns
 from cpbench.errors import BadClip, UserError
 from cpbench.flow.ledger import Ledger
 from cpbench.flow.ranks import Ranks, shard
@@ -97,7 +97,7 @@ def _answers(groups: Iterator[Group], model: Model, stop: Callable[[], bool]) ->
             asked[turn.request.key] = turn.request
             yield turn
 
-    for prediction in model.answer(handed()):
+    for prediction in answered(model, handed()):
         while failures:
             yield failures.popleft()
         if asked.pop(prediction.key, None) is None:

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from cpbench.engine.turns import answered
 from cpbench.parts import Listened, Model
 from cpbench.records import Heard, HearingCheck, Sound, Turn
 
@@ -182,7 +183,7 @@ def _same_frames(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _by_answers(model: Model, played: dict[str, Turn]) -> HearingCheck:
     """For models that show words only: answers that follow the sound are proof, equal ones prove nothing."""
     names = {turn.request.key: name for name, turn in played.items()}
-    said = {names[answer.key]: answer for answer in model.answer(iter(played.values())) if answer.key in names}
+    said = {names[answer.key]: answer for answer in answered(model, iter(played.values())) if answer.key in names}
     failed = next((answer.error for answer in said.values() if answer.status == "error"), None)
     if failed is not None or len(said) < len(played):
         return HearingCheck("not_shown", f"it could not be asked: {failed or 'not every question was answered'}")

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 
 from cpbench.audio import load
-from cpbench.errors import BadClip
+from cpbench.errors import BadClip, UserError
+from cpbench.parts import Model
 from cpbench.records import Heard, ModelCard, Prediction, Request, Sound, Turn
 
 Group = tuple[Request, ...]
@@ -20,6 +21,20 @@ def in_order(requests: Iterable[Request]) -> list[Group]:
     """
     ordered = sorted(requests, key=lambda request: (-_seconds(request), _heard_as(request), request.key))
     return [tuple(group) for _, group in groupby(ordered, key=lambda request: _heard_as(request) or request.key)]
+
+
+def answered(model: Model, asked: Iterable[Turn]) -> Iterator[Prediction]:
+    """The model's answers as they come. Raises UserError for what is none: a model may be anybody's file."""
+    mend = "yield turn.request.answered(text, heard=SECONDS) for each turn"
+    found = model.answer(asked)
+    if not isinstance(found, Iterable):
+        raise UserError(f"answer() of {model.card.name} gives no answers, but", value=found, mend=mend)
+    for one in found:
+        if not isinstance(one, Prediction):
+            raise UserError(
+                f"answer() of {model.card.name} gives something else than predictions:", value=one, mend=mend
+            )
+        yield one
 
 
 def turns(

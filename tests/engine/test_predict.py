@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from cpbench.conditions import present
-from cpbench.engine import hearing_turns, in_order, part_of, predict
+from cpbench.engine import check_hearing, hearing_turns, in_order, part_of, predict
 from cpbench.errors import UserError
 from cpbench.flow.ledger import Ledger
 from cpbench.records import Clip, ModelCard, Prediction, Setting
@@ -126,6 +126,22 @@ def test_a_turn_without_an_answer_and_an_answer_without_a_turn_are_seen(items):
 
     with pytest.raises(UserError, match="not asked, or twice"):
         list(predict(asked(items), Doubles()))
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"), [(lambda turns: ["sad"], "something else than predictions: 'sad'"), (len, "no answers, but")]
+)
+def test_what_is_no_prediction_is_said_with_what_is_one(items, answer, said):
+    class Words:
+        card = ModelCard("words", "test")
+
+        def answer(self, turns):
+            return answer(list(turns))
+
+    with pytest.raises(UserError, match=rf"answer\(\) of words gives {said}(?s:.*)turn.request.answered\(text"):
+        list(predict(present(items, "audio", Setting()), Words()))
+    with pytest.raises(UserError, match=rf"answer\(\) of words gives {said}"):
+        check_hearing(Words(), hearing_turns(present(items, "audio", Setting()), Words()))
 
 
 def test_stop_finishes_what_the_model_holds(items):
