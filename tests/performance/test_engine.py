@@ -26,7 +26,7 @@ from cpbench.models.local import LocalModel
 from cpbench.records import Heard, Prediction, Request, RunConfig, Sound, Turn
 
 SMALL, RUNS = (module_at(Path(__file__).with_name(name)) for name in ("small.py", "runs.py"))
-CLIPS, ROUNDS = SMALL.FEW or 60, 3
+CLIPS, ROUNDS = SMALL.FEW or 120, 3
 INSTANT = """
 from cpbench.records import ModelCard
 
@@ -115,10 +115,10 @@ def test_a_run_takes_at_most_a_twentieth_longer_than_a_bare_loop(
 
 
 @real
-def test_decoding_ahead_saves_nothing_on_a_cpu(
+def test_decoding_ahead_on_a_cpu(
     warm: LocalModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, figure: Callable[..., None]
 ) -> None:
-    """Why `AHEAD` is 0 on a CPU. Nothing is held: a machine with processors to spare may gain by it."""
+    """Why `AHEAD` is 0 on a CPU: hardly anything is saved. Nothing is held; with processors to spare it may be more."""
     files = list(SMALL.sounds(30, tmp_path))
     model, items = RUNS.handed(warm, tmp_path), RUNS.asked_of(files, tmp_path / "items.jsonl")
 

@@ -24,7 +24,7 @@ from cpbench.records import RunConfig
 from cpbench.runfolder import Run, load_run
 
 SMALL, RUNS = (module_at(Path(__file__).with_name(name)) for name in ("small.py", "runs.py"))
-CLIPS, AT_ONCE = SMALL.FEW or 60, 16
+CLIPS, AT_ONCE = SMALL.FEW or 240, 16
 pytestmark = [
     pytest.mark.performance,
     pytest.mark.skipif(not SMALL.EMODB.is_dir(), reason="EmoDB's clips are not beside this checkout"),

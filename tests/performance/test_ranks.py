@@ -24,7 +24,7 @@ from cpbench.flow.ledger import Ledger
 from cpbench.records import Prediction
 
 SMALL, RUNS = (module_at(Path(__file__).with_name(name)) for name in ("small.py", "runs.py"))
-MANY, SOME = (SMALL.FEW, SMALL.FEW // 2) if SMALL.FEW else (200, 16)  # clips
+MANY, SOME = (SMALL.FEW, SMALL.FEW // 2) if SMALL.FEW else (400, 16)  # clips
 pytestmark = [
     pytest.mark.performance,
     pytest.mark.skipif(not SMALL.EMODB.is_dir(), reason="EmoDB's clips are not beside this checkout"),
