@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from beside import module_at
 
-SPEC = importlib.util.spec_from_file_location("performance_table", Path(__file__).with_name("table.py"))
-assert SPEC is not None and SPEC.loader is not None
-table = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(table)
+table = module_at(Path(__file__).with_name("table.py"))
 
 MACHINE = {
     "processor": "A Processor",
