@@ -1,7 +1,8 @@
 from __future__ import annotations
 
+import gc
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -15,6 +16,17 @@ from cpbench.flow.watch import Unwatched
 from cpbench.training import Sizes, Stage, TrainConfig
 
 PLACES = ("kitchen", "garden", "station", "office")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _little_to_look_through() -> Iterator[None]:
+    """What the libraries hold is no garbage: accelerate looks for some before each stage, half of a small training."""
+    import cpbench.training.stages  # noqa: F401
+
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@ DONE says so: so many steps, or the beginning of the stage of that name. A scrip
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 
@@ -26,4 +27,5 @@ class Bar(progress.Bar):
 
 
 progress.Bar = Bar  # type: ignore[misc]
+gc.freeze()  # see conftest.py
 main(ARGUMENTS)

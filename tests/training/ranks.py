@@ -7,6 +7,7 @@ trainings of joined parts (their settings: `split.py`) with each rank holding th
 from __future__ import annotations
 
 import dataclasses
+import gc
 import os
 import sys
 from itertools import cycle
@@ -21,6 +22,7 @@ from cpbench.training import load_config, train
 
 SETTINGS, DATA, FOLDER, PARTS = sys.argv[1:]
 main(["train", "--config", SETTINGS, "--data", DATA, "--out", f"{FOLDER}/two", "--threads", "1"])
+gc.freeze()  # what the libraries hold is no garbage: accelerate looks for some before each stage
 
 
 asked = cycle([False, False, os.environ["RANK"] == "1"])  # of one rank alone: both stop, at the third step
