@@ -272,7 +272,7 @@ def _shown(one: Difference, margin: float) -> tuple[Verdict, str]:
 def _level(recordings: int, margin: float) -> tuple[Verdict, str]:
     """Scores that are equal in every recording: how many recordings could differ all the same."""
     hidden = 100 * (1 - clopper_pearson(recordings, recordings)[0])
-    says = f"equal in each of {recordings} recordings, so a difference in {hidden:.1f} % of recordings is excluded"
+    says = f"equal in each of {recordings} recordings, so a difference in more than {hidden:.1f} % of them is excluded"
     if hidden < margin:
         return "equivalent", f"{says}, and with it one of {margin:g} points"
     return "insufficient", f"{says}; one of {margin:g} points would need more recordings to be excluded"
