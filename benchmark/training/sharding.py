@@ -104,8 +104,9 @@ def twin(model: nn.Module) -> nn.Module:
     }
     made = copy.deepcopy(model, memo)
     for part in made.modules():
-        if hasattr(getattr(part, "config", None), "use_cache"):
-            part.config.use_cache = False  # a layer that is computed again would add to what it kept the first time
+        config: Any = getattr(part, "config", None)
+        if hasattr(config, "use_cache"):
+            config.use_cache = False  # a layer that is computed again would add to what it kept the first time
     return made
 
 
@@ -115,8 +116,8 @@ def _full(part: torch.Tensor) -> torch.Tensor:
         return part.full_tensor()  # type: ignore[no-any-return]
     from deepspeed.utils import safe_get_full_fp32_param
 
-    whole = safe_get_full_fp32_param(part)
-    return part if whole is None else whole  # type: ignore[no-any-return]
+    whole: torch.Tensor | None = safe_get_full_fp32_param(part)
+    return part if whole is None else whole
 
 
 @contextmanager
