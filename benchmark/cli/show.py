@@ -50,8 +50,9 @@ def show_results(run: Run, results: Results, *, as_json: bool) -> None:
             markup=False,
         )
     if seconds := results.usage.get("wall_s"):
-        rate = results.usage.get("items_per_second", 0.0)
-        console.print(f"{seconds:.1f} s, {rate:.1f} items a second; {run.folder}", style="dim", markup=False)
+        rate = results.usage.get("items_per_second")
+        took = f"{seconds:.1f} s in all shards" if rate is None else f"{seconds:.1f} s, {rate:.1f} items a second"
+        console.print(f"{took}; {run.folder}", style="dim", markup=False)
 
 
 def _console() -> Console:
