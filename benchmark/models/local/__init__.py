@@ -210,9 +210,12 @@ class LocalModel:
 
     def _load_of(self, turn: Turn) -> Load:
         """What a turn brings into a batch."""
-        seconds = sum(map(self.prompts.ear.padded_seconds, self._taken(turn).heard))
+        verdict, heard = self._reuse.verdict, self._taken(turn).heard
+        padded = sum(map(self.prompts.ear.padded_seconds, heard))
+        cut = verdict is not None and verdict.ways.cut
+        seconds = sum(part.seconds for part in heard) if cut else padded
         words = len(turn.request.text) / LETTERS + self._generation(turn).max_new_tokens
-        return Load(repr(turn.request.sounds), seconds, words)
+        return Load(repr(turn.request.sounds), seconds, padded, words)
 
     def _answered(self, turns: list[Turn]) -> list[Prediction]:
         """The turns' predictions, neighbours that can share a batch together."""
@@ -248,7 +251,7 @@ class LocalModel:
         """How these turns are asked. The ways are tried once a model, when there is enough to ask."""
         reuse = self._reuse
         if reuse.verdict is None and turns[0].heard:
-            reuse.seen += sum(max(1.0, self._load_of(turn).seconds / LONGEST) for turn in turns)
+            reuse.seen += sum(max(1.0, self._load_of(turn).padded / LONGEST) for turn in turns)
             if self.batch_size == 1:
                 reuse.verdict = untried("with a batch size of 1 every question is asked by itself")
             elif reuse.seen >= ENOUGH:
@@ -267,10 +270,14 @@ class LocalModel:
         found = bytes_taken(self._device, lambda: self._reuse.generated(asked, options, ways).kept)
         if found is None:
             return
-        seconds = max(self._load_of(turn).seconds for turn in some)
-        tokens = asked.width + generation.max_new_tokens
-        a_second = asked.width / max(1.0, seconds)
-        taken = Taken(seconds * len(set(asked.sounds)), float(tokens * len(some)), found, a_second)
+        loads = [self._load_of(turn) for turn in some]
+        taken = Taken(
+            seconds=max(load.seconds for load in loads) * len(set(asked.sounds)),
+            tokens=float((asked.width + generation.max_new_tokens) * len(some)),
+            bytes=found,
+            tokens_a_second=asked.width / max(1.0, *(load.padded for load in loads)),
+            parameters=float(sum(weights.numel() for weights in self._speaker.model.parameters())),
+        )
         self._reuse.budget = measured(taken, free_bytes(self._device), "cpu" if self._device == "cpu" else "gpu")
 
     def _heard(self, asked: Asked) -> list[float]:

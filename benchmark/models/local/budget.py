@@ -15,8 +15,11 @@ from typing import Any
 
 from cpbench.flow.batching import is_out_of_memory
 
-TURNS = {"cpu": 32, "gpu": 128}
-"""Turns of a batch at most. On a CPU a step's cost grows with its rows from about 16 on, so that more bring little."""
+TURNS = 128  # of a batch at most: each halves what is left of a step's cost that does not grow with its rows
+SLOW = 3e10
+"""Turns times parameters of a batch on a CPU: an answer is on disk when its batch is done, and should not wait for
+hours. By parameters, not by a clock: batches of another size would round in another way, and a run is to be
+repeatable."""
 SHARE = 0.6  # of the free memory that a batch may take: batches differ, and an allocator leaves gaps
 LETTERS = 3.0  # of a question, that count as one token
 _MEMORY = Path("/sys/fs/cgroup/memory.max")  # bytes that a container may use, or "max"
@@ -29,7 +32,8 @@ class Load:
     """What one turn brings into a batch."""
 
     sounds: str  # by name; turns of one name hear the same
-    seconds: float  # padded, that enter the encoder for these sounds
+    seconds: float  # that enter the encoder for these sounds, padding and all
+    padded: float  # seconds of the audio as the prompt spans it
     words: float  # tokens of question and answer
 
 
@@ -52,7 +56,7 @@ class Budget:
         return (
             len(loads) <= self.turns
             and (encoded == 1 or max(load.seconds for load in loads) * encoded <= self.seconds)
-            and max(self.tokens_a_second * load.seconds + load.words for load in loads) * len(loads) <= self.tokens
+            and max(self.tokens_a_second * load.padded + load.words for load in loads) * len(loads) <= self.tokens
         )
 
 
@@ -68,6 +72,7 @@ class Taken:
     tokens: float
     bytes: float  # of memory beyond the weights
     tokens_a_second: float = 25.0
+    parameters: float = 0.0  # of the model
 
 
 def measured(taken: Taken, free: float, kind: str) -> Budget:
@@ -84,7 +89,7 @@ def measured(taken: Taken, free: float, kind: str) -> Budget:
     return Budget(
         max(taken.seconds, min(most.seconds, times * taken.seconds)),
         max(taken.tokens, min(2 * most.tokens, times * taken.tokens)),
-        TURNS[kind],
+        TURNS if kind == "gpu" else int(max(guess.turns, min(TURNS, SLOW / max(1.0, taken.parameters)))),
         taken.tokens_a_second,
     )
 

@@ -19,6 +19,10 @@ ROOM, STEP = 8, 16
 encoders join up to 8 of them into one embedding."""
 
 
+SPAN = 3000
+"""Frames that a CPU encodes at once, rows times the longest: what more rows work on falls out of its cache."""
+
+
 class Unfit(ValueError):
     """The encoder is not called, or does not answer, row by row."""
 
@@ -74,13 +78,14 @@ class Tower:
         kept = self._kept if once else {}
         first = {key: place for place, key in reversed(list(enumerate(rows.keys)))} if once else {}
         places = sorted(place for key, place in first.items() if key not in kept) if once else range(len(rows.keys))
-        if places:
-            made = self._encoded(original, rows, given, list(places), cut=cut)
-            if not once:
-                return made
-            self._kept = kept | {rows.keys[place]: row for place, row in zip(places, _rows(made), strict=True)}
+        self.clips += sum(rows.clips.get(key, 1) for key in {rows.keys[place][0] for place in places})
+        if not once:
+            return self._encoded(original, rows, given, list(places), cut=cut)
+        for part in _parts(places, rows, features, cut=cut):
+            made = self._encoded(original, rows, given, part, cut=cut)
+            kept = kept | {rows.keys[place]: row for place, row in zip(part, _rows(made), strict=True)}
             self._form = type(made)
-        self._kept = {key: self._kept[key] for key in first}
+        self._kept = {key: kept[key] for key in first}
         return self._form(**_together([self._kept[key] for key in rows.keys]))
 
     def _encoded(self, original: Any, rows: Rows, given: tuple[Any, Any], places: list[int], *, cut: bool) -> Any:
@@ -102,7 +107,6 @@ class Tower:
                 return value
 
             made = original(*map(fitted, positional), **{name: fitted(value) for name, value in named.items()})
-        self.clips += sum(rows.clips.get(key, 1) for key in {rows.keys[place][0]: 0 for place in places})
         self.rows += len(places)
         self.frames += len(places) * short
         return made
@@ -114,6 +118,22 @@ def _features(given: tuple[Any, Any]) -> Any:
     return next(
         (value for value in (*positional, *named.values()) if getattr(value, "is_floating_point", bool)()), None
     )
+
+
+def _parts(places: Sequence[int], rows: Rows, features: Any, *, cut: bool) -> list[list[int]]:
+    """The rows at these places in the parts in which they are encoded. A GPU takes them all at once."""
+    if features.device.type != "cpu":
+        return [list(places)] if places else []
+    frames, parts, longest = features.shape[-1], list[list[int]](), 0
+    for place in places:
+        own = _short([rows.valid[place]], frames) if cut and rows.frames == frames else frames
+        longest = max(longest, own)
+        if parts and (len(parts[-1]) + 1) * longest <= SPAN:
+            parts[-1].append(place)
+        else:
+            parts.append([place])
+            longest = own
+    return parts
 
 
 def _short(valid: Sequence[int], frames: int) -> int:

@@ -8,29 +8,37 @@ from pathlib import Path
 
 import pytest
 
-from cpbench.models.local import LocalModel, budget
+from cpbench.models.local import LocalModel
 from cpbench.models.local.budget import GUESSED, Budget, Load, Taken, bytes_taken, free_bytes, measured
 from cpbench.records import Turn
 
 
+def load(sounds: str, seconds: float, words: float) -> Load:
+    return Load(sounds, seconds, seconds, words)
+
+
 def test_the_seconds_of_a_sound_count_once_and_tokens_for_every_turn() -> None:
     held = Budget(seconds=60.0, tokens=1000.0, turns=8, tokens_a_second=1.0)
-    two = [Load("a", 30.0, 70.0)] * 4 + [Load("b", 20.0, 70.0)] * 4
+    two = [load("a", 30.0, 70.0)] * 4 + [load("b", 20.0, 70.0)] * 4
     assert held.fits(two, once=True)  # two sounds, padded to 30 s
     assert not held.fits(two[:3], once=False)  # three passes of 30 s
-    assert not held.fits([Load(name, 21.0, 1.0) for name in "abc"], once=True)  # 63 s
-    assert not held.fits([Load("a", 3.0, 1.0)] * 9, once=True)  # turns
-    assert held.fits([Load("a", 25.0, 475.0)] * 2, once=True)  # as many tokens as may be
-    assert not held.fits([*[Load("a", 1.0, 1.0)] * 2, Load("a", 25.0, 309.0)], once=True)
-    assert held.fits([Load("a", 600.0, 9e9)], once=True)  # one alone is always tried
-    assert held.fits([Load("a", 90.0, 10.0)] * 8, once=True) and not held.fits([Load("a", 90.0, 10.0)] * 2, once=False)
+    assert not held.fits([load(name, 21.0, 1.0) for name in "abc"], once=True)  # 63 s
+    assert not held.fits([load("a", 3.0, 1.0)] * 9, once=True)  # turns
+    assert held.fits([load("a", 25.0, 475.0)] * 2, once=True)  # as many tokens as may be
+    assert not held.fits([*[load("a", 1.0, 1.0)] * 2, load("a", 25.0, 309.0)], once=True)
+    assert held.fits([load("a", 600.0, 9e9)], once=True)  # one alone is always tried
+    assert held.fits([load("a", 90.0, 10.0)] * 8, once=True) and not held.fits([load("a", 90.0, 10.0)] * 2, once=False)
 
 
 def test_the_budget_follows_the_memory() -> None:
     taken = Taken(seconds=60.0, tokens=4000.0, bytes=2e9)
     assert measured(taken, 20e9, "gpu") == Budget(360.0, 24_000.0, 128)
     assert measured(taken, 1e9, "gpu") == Budget(60.0, 4000.0, 128)  # what has been seen to fit is not taken back
-    assert measured(taken, 1e15, "cpu") == Budget(GUESSED["cpu"].seconds, 2 * GUESSED["cpu"].tokens, 32)
+    cpu = Budget(GUESSED["cpu"].seconds, 2 * GUESSED["cpu"].tokens, 128)
+    assert measured(taken, 1e15, "cpu") == cpu
+    large = [dataclasses.replace(taken, parameters=count) for count in (15e6, 1e9, 7e9)]
+    assert [measured(one, 1e15, "cpu").turns for one in large] == [128, 30, 8]
+    assert [measured(one, 1e15, "gpu").turns for one in large] == [128] * 3
     assert free_bytes("cpu") > 0
 
 
@@ -78,7 +86,8 @@ def test_memory_that_is_short_for_a_while_costs_batches_and_no_answer(
     answers = list(model.answer(turns))
     hook.remove()
     assert answers == expected
-    assert [size for size in sizes if size > 10][:2] == [32, 16] and max(sizes[:20][4:]) <= 10 < max(sizes[20:])
+    assert sizes[0] == 30  # all at once: the thirty sounds' prefixes
+    assert max(sizes[8:20]) <= 10 < max(sizes[20:])  # halved until it fits, and grown back
 
 
 def about(count: int, ask: Callable[..., Turn]) -> list[Turn]:
@@ -112,5 +121,5 @@ def test_batches_are_as_large_as_the_measured_memory_lets_them_be(
     ample, said = sizes(1e12)
     tight, same = sizes(1.0)
     assert said == same
-    assert max(ample) == budget.TURNS["cpu"] == 32
+    assert max(ample) == len(turns) - 8  # after the trial's
     assert max(tight) <= GUESSED["cpu"].turns
