@@ -17,6 +17,7 @@ there are: see `gate_level`, and tests/performance/spread.py for what comes out.
 EVENEST = 0.95
 """The highest mean specificity at which such an SD is looked for. Above, it would mean that nearly all systems lie at 1
 and one in fifty far below: no eight systems show that, and no judge, however even, could pass."""
+WIDEST = 1.0  # a bound that says nothing: specificities differ by 1 at most
 DRAWN = 4_000  # packs, from a fixed seed: the level of a pack is always the same
 
 
@@ -28,7 +29,8 @@ def gate_level(systems: int, specificity: float, answers: float, limit: float) -
     `specificity` is the mean over systems, `answers` the wrong answers of each (as many as would be if they were
     independent). Systems' true specificities are taken to be of a beta distribution: near 1 it is skewed, most packs
     hold none of its few bad systems, and a level for normal ones would let every fifth pack pass. The bound t of an
-    observed variance s^2 with errors v is where (S-1) s^2 / (v + t^2) is the 1 - level quantile of chi-square.
+    observed variance s^2 with errors v is where (S-1) s^2 / (v + t^2) is the 1 - level quantile of chi-square. It
+    is 1 where so many packs of that judge show no spread at all: so few systems or answers cannot pass.
 
     >>> [round(gate_level(8, mean, 200, 0.08), 3) for mean in (0.85, 0.95)]
     [0.983, 0.999]
@@ -69,12 +71,13 @@ def spread(table: Table, limit: float) -> schema.Spread | None:
     variances = binomial * effect
     answers = float(n.mean() if not variances.any() else pooled * (1 - pooled) / variances.mean())
     gate = gate_level(len(present), float(pooled), answers, limit)
-    found, decides = (between_system_sd(values, variances, level=level) for level in (LEVEL, gate))
+    found = between_system_sd(values, variances, level=LEVEL)
+    decides = between_system_sd(values, variances, level=gate).upper if gate < 1 else WIDEST
     return {
         "sd": found.value,
         "lower": found.lower,
         "upper": 0.0 if found.upper is None else found.upper,
-        "bound": 0.0 if decides.upper is None else decides.upper,
+        "bound": min(decides or 0.0, WIDEST),
         "bound_level": gate,
         "raw": float(values.std(ddof=1)),
         "systems": len(present),

@@ -109,6 +109,12 @@ def test_the_level_of_the_spreads_bound_is_the_same_each_time_and_never_under_a_
     assert gate_level(3, 0.9, 0.2, 0.5) >= 0.975  # nothing to go by, a limit that no specificities reach
 
 
+def test_so_few_answers_that_an_uneven_judge_would_show_no_spread_cannot_pass():
+    items = tuple(ground.item(number, 12) for number in range(12))
+    found = spread(table(1.0, (1.0,) * 2, 0, items), Thresholds().specificity_sd)
+    assert (found["raw"], found["bound"], found["bound_level"]) == (0.0, 1.0, 1.0)
+
+
 def test_ranks_are_those_of_scipy_and_a_perfect_judge_ranks_perfectly():
     draw = np.random.default_rng(3)
     right = (draw.random((6, 80)) < np.linspace(0.3, 0.8, 6)[:, None]).astype(float)
