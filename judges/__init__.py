@@ -25,9 +25,9 @@ A judge YAML; all but `members` may be left out:
     aspects: {content: 1, voice: 1}     # scored apart, in the prompt's examples too; the score is their weighted mean
     score_mode: parsed                  # or expected, with hf/ members
 
-`prompt` is a packaged prompt's name or a file; a judge YAML's own goes before it. `options` are the client's (base_url,
-concurrency), or parameters (temperature, max_tokens, seed), which make another judge. `wrap` is put around each
-member's `Chat`: a dry run, a batch, a limit.
+`prompt` is a packaged prompt's name or a file, for a judge without one of its own. `options` are the client's
+(base_url, concurrency), or parameters (temperature, max_tokens, seed), which make another judge. `wrap` is put around
+each member's `Chat`: a dry run, a batch, a limit.
 """
 
 from __future__ import annotations

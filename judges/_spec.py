@@ -126,21 +126,36 @@ def _client(model: str, options: Mapping[str, str]) -> Chat:
 
 
 def load_judge(
-    spec: str, options: Mapping[str, str] | None = None, *, prompt: str | None = None, wrap: Wrap | None = None
+    spec: str,
+    options: Mapping[str, str] | None = None,
+    *,
+    prompt: str | None = None,
+    otherwise: str | None = None,
+    wrap: Wrap | None = None,
 ) -> LoadedJudge:
-    """The judge that `spec` names; see the door's docstring. Nothing is asked and no weights are loaded yet."""
+    """The judge that `spec` names; see the door's docstring. Nothing is asked and no weights are loaded yet.
+
+    `prompt` is asked for, and refused where it would not be used; `otherwise` is that of a judge without one.
+    """
     options = dict(options or {})
     name, _, kind = spec.partition(":")
     if name == "overlap":
         mend = "no --judge: overlap_score is printed anyway; simulated:oracle to try the machinery"
         raise UsageError("overlap compares words and is not a judge:", value=spec, mend=mend)
     if name == "simulated":
+        _check_promptless(spec, prompt)
         return _simulated(kind, options)
     if spec.endswith((".yaml", ".yml")):
-        return _from_file(Path(spec).expanduser(), options, prompt=prompt, wrap=wrap)
+        return _from_file(Path(spec).expanduser(), options, _Asked(prompt, otherwise or DEFAULT_PROMPT), wrap=wrap)
     if spec.partition("/")[0] in providers() and spec.partition("/")[2]:
-        return _Build(load_rubric(prompt or DEFAULT_PROMPT), wrap).member(spec, options, name=spec)
+        return _Build(load_rubric(prompt or otherwise or DEFAULT_PROMPT), wrap).member(spec, options, name=spec)
+    _check_promptless(spec, prompt)
     return _foreign(spec, options)
+
+
+def _check_promptless(spec: str, prompt: str | None) -> None:
+    if prompt is not None:
+        raise UsageError(f"{spec} asks by no prompt, so this one would not be used:", value=prompt)
 
 
 def _simulated(kind: str, options: Mapping[str, str]) -> Simulated:
@@ -150,10 +165,21 @@ def _simulated(kind: str, options: Mapping[str, str]) -> Simulated:
     return parts.build(Simulated, {**options, "kind": kind})
 
 
-def _from_file(path: Path, options: Mapping[str, str], *, prompt: str | None, wrap: Wrap | None) -> LoadedJudge:
-    """The judge of a YAML: one model, or a jury. Its own prompt goes before the one that is asked for."""
+@dataclass(frozen=True)
+class _Asked:
+    """The prompt that is asked for, and the one of a judge that has none."""
+
+    prompt: str | None
+    otherwise: str
+
+
+def _from_file(path: Path, options: Mapping[str, str], asked: _Asked, *, wrap: Wrap | None) -> LoadedJudge:
+    """The judge of a YAML: one model, or a jury."""
     file = read_yaml(path)
     said = file.read(JudgeFile)
+    if said.prompt is not None and asked.prompt is not None:
+        mend = f"one of the two; {path}, line {file.line('prompt')}, names {said.prompt}"
+        raise UsageError("the judge's file has a prompt, so this one would not be used:", value=asked.prompt, mend=mend)
     if not_local := sorted({key.replace("-", "_") for key in options} - LOCAL):
         mend = f"params: {{{not_local[0]}: ...}} of a member in {path}"
         raise UsageError(
@@ -162,7 +188,7 @@ def _from_file(path: Path, options: Mapping[str, str], *, prompt: str | None, wr
     changes = Changes(**{key: getattr(said, key) for key in Changes.__dataclass_fields__})
     try:
         rubric = load_rubric(
-            said.prompt or prompt or DEFAULT_PROMPT, changes, beside=path.parent if said.prompt else None
+            said.prompt or asked.prompt or asked.otherwise, changes, beside=path.parent if said.prompt else None
         )
     except UsageError as error:
         raise UsageError(f"{path}, line {file.line('prompt')}: {error}") from None

@@ -60,7 +60,8 @@ def open_judge(asking: Asking, judge_id: str, task: Task) -> LoadedJudge:
     judge = load_judge(
         asking.spec,
         asking.options,
-        prompt=asking.prompt or task.judge_prompt,
+        prompt=asking.prompt,
+        otherwise=task.judge_prompt,
         wrap=asking.paying.wrap(Path(), lambda said: None),  # no batches, so no folder
     )
     if judge.judge_id != judge_id:

@@ -89,8 +89,8 @@ class Bench:
 def open_bench(run: Run, judging: Judging, *, wrap: Callable[[Chat], Chat] | None = None) -> Bench:
     """Load the judge for a run. Raises UserError where the rights forbid to send what it reads."""
     prompts = {task.judge_prompt for task in run.tasks if task.judge_prompt}
-    prompt = judging.prompt or (prompts.pop() if len(prompts) == 1 else None)
-    judge = load_judge(judging.spec, judging.options, prompt=prompt, wrap=wrap)
+    otherwise = prompts.pop() if len(prompts) == 1 else None
+    judge = load_judge(judging.spec, judging.options, prompt=judging.prompt, otherwise=otherwise, wrap=wrap)
     check_rights(
         judge.name, run.tasks, third_party=judge.third_party, ok=judging.third_party_ok, flag="--third-party-ok"
     )

@@ -44,8 +44,9 @@ class Candidate:
     """A judge as it is asked for."""
 
     spec: str
-    prompt: str | None = None  # None: the pack's tasks' own, or the packaged default
+    prompt: str | None = None  # asked for; None: the judge's own, or `otherwise`
     options: Mapping[str, str] = field(default_factory=dict)
+    otherwise: str | None = None  # None: the pack's tasks' own, or the packaged default
 
 
 @dataclass(frozen=True)

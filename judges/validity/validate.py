@@ -105,8 +105,8 @@ def open_ledger(out: Path) -> Ledger[Judgement]:
 
 def _load(candidate: Candidate, pack: Pack, room: Room, wrap: Callable[[Chat], Chat]) -> LoadedJudge:
     own = {task.judge_prompt for task in pack.tasks if task.judge_prompt}
-    prompt = candidate.prompt or (own.pop() if len(own) == 1 else None)
-    judge = load_judge(candidate.spec, candidate.options, prompt=prompt, wrap=wrap)
+    otherwise = candidate.otherwise or (own.pop() if len(own) == 1 else None)
+    judge = load_judge(candidate.spec, candidate.options, prompt=candidate.prompt, otherwise=otherwise, wrap=wrap)
     check_rights(judge.name, pack.tasks, third_party=judge.third_party, ok=room.third_party_ok, flag="--third-party-ok")
     return judge
 

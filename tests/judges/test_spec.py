@@ -170,10 +170,21 @@ def test_the_file_in_the_docstring_works(tmp_path):
 def test_a_prompt_beside_the_yaml_is_found_from_anywhere(tmp_path, monkeypatch):
     monkeypatch.chdir("/")
     (tmp_path / "own.yaml").write_text(prompt_text("emotion-binary").replace("name: emotion-binary", "name: own"))
-    judge = judge_in(tmp_path, "prompt: own.yaml\nmembers: [{model: openai/gpt-4o}]\n", prompt="cpqa")
+    judge = judge_in(tmp_path, "prompt: own.yaml\nmembers: [{model: openai/gpt-4o}]\n", otherwise="cpqa")
     assert judge.rubric.prompt.name == "own"
     judge = judge_in(tmp_path, "members: [{model: openai/gpt-4o}]\n", prompt="emotion-binary")
     assert judge.rubric.prompt.name == "emotion-binary"
+    judge = judge_in(tmp_path, "members: [{model: openai/gpt-4o}]\n", otherwise="emotion-binary")
+    assert judge.rubric.prompt.name == "emotion-binary"
+
+
+def test_a_prompt_that_would_not_be_used_is_refused(tmp_path):
+    with pytest.raises(UsageError, match=r"(?s)has a prompt, .*'mine.yaml'.*line 1, names cpqa"):
+        judge_in(tmp_path, "prompt: cpqa\nmembers: [{model: openai/gpt-4o}]\n", prompt="mine.yaml")
+    (tmp_path / "own.py").write_text("class Judge:\n    pass\n")
+    for spec in ("simulated:noisy", f"{tmp_path}/own.py:Judge"):
+        with pytest.raises(UsageError, match=r"asks by no prompt, so this one would not be used: 'mine.yaml'"):
+            load_judge(spec, prompt="mine.yaml")
 
 
 @pytest.mark.parametrize(

@@ -94,8 +94,8 @@ def _candidates(flags: Mapping[str, Any]) -> list[Candidate]:
 
     found = [Candidate(flags["spec"], flags["prompt"], pairs(flags["options"], "-J"))]
     if flags["baseline"] is not None:
-        prompt = flags["baseline_prompt"] or flags["prompt"]
-        found.append(Candidate(flags["baseline"], prompt, pairs(flags["baseline_options"], "-B")))
+        options = pairs(flags["baseline_options"], "-B")
+        found.append(Candidate(flags["baseline"], flags["baseline_prompt"], options, otherwise=flags["prompt"]))
     return found
 
 
