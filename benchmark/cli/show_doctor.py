@@ -69,8 +69,8 @@ def show_parity(found: Parity, *, shown: int, as_json: bool) -> None:
         out.print(
             Text(f"{len(found.partings)} answers differ; in the median their first {found.early:g} words are the same")
         )
-    for one in found.partings[:shown]:
-        out.print(_parted(one))
+    for parting in found.partings[:shown]:
+        out.print(_parted(parting))
     if max(found.failed):
         out.print(
             Text(f"failed: {found.failed[0]} items in A, {found.failed[1]} in B; counted, and not scored", "yellow")
