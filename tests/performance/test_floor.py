@@ -1,5 +1,5 @@
-"""The wall time of answering over the sum of what cannot be avoided: one encoder pass on the valid frames of a sound,
-one reading of what its prompts share, the questions, and the new tokens.
+"""The wall time of answering over the sum of what cannot be avoided: one pass of the encoder on the valid frames of
+a sound and of the adapter behind it, one reading of what its prompts share, the questions, and the new tokens.
 
 Each piece is timed alone: while the model answers, each call of its encoder, its language model and its head is done
 several times, and its shortest time counts. That is done at several batch sizes, and the best of each piece makes the
@@ -33,7 +33,7 @@ SMALL = module_at(Path(__file__).with_name("small.py"))
 MOST = 1.2
 SIZES = (4, 16, 64, 128)  # turns of a batch
 AGAIN = 3  # times that each piece, and the whole, is timed
-KINDS = ("encoder", "prefix", "questions", "decoding")
+KINDS = ("encoder", "adapter", "prefix", "questions", "decoding")
 Seconds = dict[str, float]
 pytestmark = [
     pytest.mark.performance,
@@ -134,7 +134,7 @@ def pieces(checkpoint: Path, asked: Sequence[Turn], size: int) -> Seconds:
 
 
 def modules(model: LocalModel) -> list[tuple[Any, Callable[[dict[str, Any]], str]]]:
-    """The encoder, the language model and its head, and how a call of each is called."""
+    """The encoder, the adapter behind it, the language model and its head, and how a call of each is called."""
     whole = model._speaker.model
 
     def of_words(named: dict[str, Any]) -> str:
@@ -144,6 +144,7 @@ def modules(model: LocalModel) -> list[tuple[Any, Callable[[dict[str, Any]], str
 
     return [
         (encoder_of(whole), lambda _: "encoder"),
+        (whole.adapter if hasattr(whole, "adapter") else whole.model.multi_modal_projector, lambda _: "adapter"),
         (whole.get_decoder(), of_words),
         (whole.get_output_embeddings(), lambda _: "decoding"),
     ]
