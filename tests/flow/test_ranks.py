@@ -2,14 +2,15 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 from itertools import chain
 
 import pytest
 
+from cpbench.errors import UserError
 from cpbench.flow.ranks import Ranks, shard
+from cpbench.flow.stopping import Stopped
 
 WORKER = """
 import json, sys, time
@@ -52,56 +53,27 @@ def test_fewer_processes_than_asked_for_is_an_error(tmp_path):
     assert done.returncode != 0 and "several processes" in done.stderr and "torchrun" in done.stderr
 
 
-GONE = """
-import os, sys, time
-from cpbench.errors import UserError
-from cpbench.flow import ranks as module
-from cpbench.flow.stopping import Stopped
-module.GRACE = 0.2
-place = module.ranks(lambda: sys.argv[1] == "stopped")
-place.barrier()
-if place.first and sys.argv[1] == "stopped":
-    time.sleep(1)
-if not place.first and sys.argv[1] != "stopped":
-    time.sleep(0.5)  # the first has gone, and the store with it
-try:
-    if place.first == (sys.argv[1] == "stopped"):
+def test_a_stopped_rank_does_not_wait_for_one_that_is_dead(monkeypatch):
+    from torch.distributed import HashStore
+
+    monkeypatch.setattr("cpbench.flow.ranks.GRACE", 0.1)
+    looks = []
+    place = Ranks(0, 2, lambda: len(looks) > 2 or bool(looks.append(0)), HashStore())
+    with pytest.raises(Stopped, match=r"1 of 2 processes have died.*the same command goes on"):
         place.barrier()
-except (Stopped, UserError) as error:
-    print(error)
-"""
+    assert len(looks) == 3  # until it is stopped it waits
 
 
-def gone(how, tmp_path):
-    """What the rank that is left says; started without a launcher, as srun does."""
-    worker = tmp_path / "gone.py"
-    worker.write_text(GONE)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free.getsockname()[1]), "WORLD_SIZE": "2"}
-    started = [
-        subprocess.Popen(
-            [sys.executable, str(worker), how],
-            env={**os.environ, **place, "RANK": str(rank)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-        for rank in range(2)
-    ]
-    said = [process.communicate(timeout=60)[0] for process in started]
-    assert [process.returncode for process in started] == [0, 0]
-    return said
+def test_a_rank_without_a_meeting_place_says_so():
+    from torch.distributed import TCPStore
 
-
-def test_a_stopped_rank_does_not_wait_for_one_that_is_dead(tmp_path):
-    first, second = gone("stopped", tmp_path)
-    assert "1 of 2 processes have died" in first and "the same command goes on" in first and not second
-
-
-def test_a_rank_without_a_meeting_place_says_so(tmp_path):
-    first, second = gone("first rank gone", tmp_path)
-    assert "the ranks of this run meet has gone" in second and "the same command goes on" in second and not first
+    kept = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+    place = Ranks(1, 2, lambda: False, TCPStore("127.0.0.1", kept.port))
+    shared = place.share(["a", "b"])
+    assert next(shared) == "a"
+    del kept  # the process that keeps it dies
+    with pytest.raises(UserError, match=r"(?s)meet has gone.*the same command goes on"):
+        next(shared)
 
 
 def test_alone_everything_is_ours():
