@@ -43,11 +43,16 @@ def held(line: Line) -> bool:
 
 
 def tables(lines: Iterable[Line]) -> str:
-    """A table for each machine."""
+    """A table for each machine; figures with a number ("2. ...") come first, by their numbers."""
     by_machine: dict[str, list[Line]] = {}
-    for line in last(lines):
+    for line in sorted(last(lines), key=_numbered):
         by_machine.setdefault(json.dumps(line["machine"]), []).append(line)
     return "\n\n".join(_table(several) for several in by_machine.values())
+
+
+def _numbered(line: Line) -> float:
+    number, dot, _ = line["name"].partition(". ")
+    return int(number) if dot and number.isdigit() else float("inf")
 
 
 def replaced(page: str, table: str) -> str:

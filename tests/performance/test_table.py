@@ -30,10 +30,10 @@ def line(name: str, value: float, **changes: Any) -> dict[str, Any]:
 
 def test_the_table_stands_between_its_marks_and_the_last_line_of_a_figure_counts(tmp_path: Path) -> None:
     lines = [
-        line("speed", 9.0, bound=5.0, at="least"),
-        line("overhead", 1.5, bound=1.05),
-        line("speed", 4.0, bound=5.0, at="least"),
+        line("1. speed", 9.0, bound=5.0, at="least"),
         line("memory", 4830.2, unit="MB"),
+        line("2. overhead", 1.5, bound=1.05),
+        line("1. speed", 4.0, bound=5.0, at="least"),
         line("on a GPU", 1.0, machine={**MACHINE, "gpu": "G"}),
     ]
     (tmp_path / "kept.jsonl").write_text("".join(json.dumps(one) + "\n" for one in lines))
@@ -48,8 +48,8 @@ def test_the_table_stands_between_its_marks_and_the_last_line_of_a_figure_counts
         "",
         "| figure | measured | bound | on |",
         "|---|---|---|---|",
-        "| speed | **4 x** (missed) | at least 5 | clips |",
-        "| overhead | **1.5 x** (missed) | at most 1.05 | clips |",
+        "| 1. speed | **4 x** (missed) | at least 5 | clips |",
+        "| 2. overhead | **1.5 x** (missed) | at most 1.05 | clips |",
         "| memory | 4,830 MB | - | clips |",
         "",
         f"A Processor, 2 cores, 23 GiB, G; {about}",
