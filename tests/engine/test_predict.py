@@ -25,6 +25,14 @@ class Count:
         return wave
 
 
+@pytest.fixture(autouse=True)
+def _searched_quickly():
+    """What other tests loaded is not searched for garbage at every turn."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
 class Hertz:
     """Answers with the frequency that it hears."""
 
