@@ -19,6 +19,7 @@ from cpbench.errors import UserError
 from cpbench.evaluate.blanks import Blank, blanks_of, fill, guessed, needed
 from cpbench.evaluate.judging import Bench, Judging, Verdicts, note_cost, noted, open_bench, verdicts
 from cpbench.evaluate.wording import Loaded, setting_of, spoken, wanted, without, word, wordings_digest
+from cpbench.flow.memory import give_back
 from cpbench.flow.ranks import Ranks, ranks
 from cpbench.flow.stopping import Stopped
 from cpbench.flow.watch import Watch, Watching
@@ -327,6 +328,7 @@ def _ask(
         if answered <= watching.show and prediction.status != "error":
             prompt = rendered(asked[prediction.key], model)
             watch.say(f"{prediction.key} ({prediction.status})\n> {prompt}\n< {prediction.raw}")
+    give_back()  # what the batches took: the scores need room for all answers at once
     if place.first:
         seconds = time.monotonic() - start
         now = datetime.now(UTC).isoformat(timespec="seconds")
