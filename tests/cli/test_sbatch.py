@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,14 +30,15 @@ def program(path: Path, text: str) -> None:
 
 
 @pytest.fixture
-def slurm(tmp_path: Path) -> Start:
+def slurm(tmp_path: Path) -> Iterator[Start]:
     """slurm(task, *words, srun=, tasks=) -> the batch script as Slurm starts it for one task of a job array."""
-    place = tmp_path / "bin"
-    place.mkdir()
-    program(place / "scontrol", f'echo "$@" >> {tmp_path}/scontrol.log')
-    program(place / "cpbench", f'exec {sys.executable} -m cpbench "$@"')
+    begun: list[subprocess.Popen[str]] = []
 
     def start(task: int, *words: object, srun: str = 'shift; exec "$@"', **environment: str) -> subprocess.Popen[str]:
+        place = tmp_path / f"bin-{len(begun)}"  # its own: a program that is being written cannot be started
+        place.mkdir()
+        program(place / "scontrol", f'echo "$@" >> {tmp_path}/scontrol.log')
+        program(place / "cpbench", f'exec {sys.executable} -m cpbench "$@"')
         program(place / "srun", srun)
         told = {
             "PATH": f"{place}:{os.environ['PATH']}",
@@ -48,7 +49,7 @@ def slurm(tmp_path: Path) -> Start:
             "OUT": "out",
             **environment,
         }
-        return subprocess.Popen(
+        script = subprocess.Popen(
             ["bash", SCRIPT, *map(str, words)],
             cwd=tmp_path,
             env={**os.environ, **told},
@@ -56,8 +57,13 @@ def slurm(tmp_path: Path) -> Start:
             stderr=subprocess.STDOUT,
             text=True,
         )
+        begun.append(script)
+        return script
 
-    return start
+    yield start
+    for script in begun:
+        with script:
+            script.kill()
 
 
 def until(holds: Callable[[], bool]) -> None:
@@ -106,7 +112,8 @@ def test_only_what_was_warned_is_queued_again(
     started = slurm(2, srun=f"echo $$ > pid; {srun}", MODEL="demo")
     if number is not None:
         until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text() != "")
-        time.sleep(0.2)  # until the trap is set
+        until(lambda: "touch there" not in srun or (tmp_path / "there").exists())
+        time.sleep(0.2)  # until the script's own trap is set
         started.send_signal(number)
     started.communicate(timeout=60)
     log = tmp_path / "scontrol.log"
