@@ -258,10 +258,8 @@ def _shown(one: Difference, margin: float) -> tuple[Verdict, str]:
     if largest < margin:
         return "equivalent", f"{interval}; a difference of {margin:g} points or more is excluded"
     if better(one) is not None:
-        return (
-            "different",
-            f"{interval}; no less than a difference is shown, and one of {margin:g} points is not excluded",
-        )
+        least = min(abs(low), abs(high)) if low * high > 0 else 0.0
+        return "different", f"{interval}: the two differ" + (f", by {least:.1f} points at least" if least else "")
     few = f" ({why})" if (why := undecidable(one)) else ""
     return (
         "insufficient",
